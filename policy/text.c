@@ -1,0 +1,92 @@
+#include "policy/text.h"
+
+#include <assert.h>
+#include <string.h>
+
+bool text_copy(char *to, size_t to_bytes, const char *from)
+{
+    assert(to_bytes > 0);
+    size_t length = strlen(from);
+    if (length >= to_bytes) {
+        to[0] = '\0';
+        return false;
+    }
+    memcpy(to, from, length + 1);
+    return true;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_equal_ignore_case(const char *a, const char *b)
+{
+    while (*a != '\0' && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return lower(*a) == lower(*b);
+}
+
+bool text_ends_with_ignore_case(const char *text, const char *end)
+{
+    size_t text_length = strlen(text);
+    size_t end_length = strlen(end);
+    return end_length <= text_length &&
+           text_equal_ignore_case(text + (text_length - end_length), end);
+}
+
+void text_lower(char *text)
+{
+    for (; *text != '\0'; text++)
+        *text = lower(*text);
+}
+
+bool text_is_guid(const char *text)
+{
+    if (strlen(text) != GUID_CHARS)
+        return false;
+    for (int i = 0; i < GUID_CHARS; i++) {
+        char c = lower(text[i]);
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        if (dash ? c != '-' : !hex)
+            return false;
+    }
+    return true;
+}
+
+void string_list_clear(struct string_list *list)
+{
+    list->n = 0;
+    list->left_out = 0;
+    list->used_bytes = 0;
+}
+
+bool string_list_add(struct string_list *list, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    if (bytes > sizeof list->bytes - list->used_bytes) {
+        list->left_out++;
+        return false;
+    }
+    memcpy(list->bytes + list->used_bytes, text, bytes);
+    list->used_bytes = (uint16_t)(list->used_bytes + bytes);
+    list->n++;
+    return true;
+}
+
+const char *string_list_next(const struct string_list *list, const char *previous)
+{
+    const char *next = previous == NULL ? list->bytes : previous + strlen(previous) + 1;
+    return next < list->bytes + list->used_bytes ? next : NULL;
+}
+
+bool string_list_has_ignore_case(const struct string_list *list, const char *text)
+{
+    for (const char *s = NULL; (s = string_list_next(list, s)) != NULL;)
+        if (text_equal_ignore_case(s, text))
+            return true;
+    return false;
+}
