@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { FIRST_BYTES = 64 }; /* many buffers become one name of one user */
+
 void *memory_zeroed(size_t bytes)
 {
     void *memory = calloc(1, bytes);
@@ -25,7 +27,7 @@ static void buffer_reserve(struct buffer *buffer, size_t more)
 {
     if (buffer->n + more + 1 <= buffer->room)
         return;
-    size_t room = buffer->room ? buffer->room : 512;
+    size_t room = buffer->room ? buffer->room : FIRST_BYTES;
     while (room < buffer->n + more + 1)
         room *= 2;
     buffer->bytes = realloc(buffer->bytes, room);

@@ -173,6 +173,7 @@ void faults_write(const struct faults *faults, struct call *call)
         json_pair(reply, "method", fault->method);
         json_pair(reply, "path", fault->path);
         json_pair(reply, "user", fault->user);
+        json_pair(reply, "tenant", fault->tenant);
         json_number_pair(reply, "times_left", fault->times_left);
         json_number_pair(reply, "hits", fault->hits);
         buffer_text(reply, "}");

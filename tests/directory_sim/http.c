@@ -248,7 +248,7 @@ static void connection_note(void *cls, struct MHD_Connection *connection, void *
         *context = cls;
 }
 
-static void clocks_read(struct sim *sim)
+void sim_clocks_read(struct sim *sim)
 {
     struct timespec mono, wall;
     clock_gettime(CLOCK_MONOTONIC, &mono);
@@ -278,7 +278,7 @@ static void loop_turn_until_signal(struct loop *loop)
     for (;;) {
         struct epoll_event events[EVENTS];
         int n = epoll_wait(loop->epoll_fd, events, EVENTS, loop_timeout_ms(loop));
-        clocks_read(sim);
+        sim_clocks_read(sim);
         for (int i = 0; i < n; i++) {
             struct call *gone = events[i].data.ptr;
             if (events[i].data.ptr == &loop->signal_fd)
@@ -387,7 +387,6 @@ int http_run(struct sim *sim, const char *listen, const char *cert_file, const c
     bool ready = !cert_file || (loop.cert && loop.key);
     if (!ready)
         fprintf(stderr, "directory-sim: cannot read %s and %s\n", cert_file, key_file);
-    clocks_read(sim);
     if (ready && !(ready = loop_listen(&loop, &address)))
         fprintf(stderr, "directory-sim: cannot listen on %s\n", listen);
     int code = ready ? loop_run(&loop, listen) : 1;

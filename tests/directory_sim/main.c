@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 enum { EXIT_USAGE = 64, EXIT_DATA = 65 };
 
@@ -84,7 +83,7 @@ int main(int argc, char **argv)
     sim->options.clash_status = 400;
     if (getrandom(&sim->random, sizeof sim->random, 0) != sizeof sim->random)
         sim->random = 1;
-    sim->wall_ms = (int64_t)time(NULL) * 1000; /* for deletedDaysAgo; the loop keeps it from here */
+    sim_clocks_read(sim);
     signal(SIGPIPE, SIG_IGN);
     int code = file_load(sim, load) ? http_run(sim, listen, cert, key) : EXIT_DATA;
     /* exit, not return: what the directory holds stays reachable from this frame, so the leak

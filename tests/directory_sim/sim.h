@@ -77,6 +77,8 @@ struct call {
     struct call *previous, *next; /* in sim->waiting */
 };
 
+/* http.c, the only place that asks for the time: once per turn, and before loading. */
+void sim_clocks_read(struct sim *sim);
 struct store_clock sim_clock(const struct sim *sim);
 uint64_t sim_random(struct sim *sim);
 void sim_guid(struct sim *sim, char guid[REQUEST_ID_BYTES]);
