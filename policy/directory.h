@@ -1,0 +1,71 @@
+/* The questions a job asks the directory and the few answers there are. BUSY (certainly not done)
+ * and UNKNOWN (may have been done) are different words because they need different actions: a busy
+ * change is repeated, a lost one is confirmed first (design 8). */
+#ifndef POLICY_DIRECTORY_H
+#define POLICY_DIRECTORY_H
+
+#include "policy/facts.h"
+
+/* operation, wire name (directory[].operation, metric label), whether it changes something */
+/* clang-format off */
+#define DIRECTORY_OPERATIONS(X) \
+    X(DIRECTORY_REQUESTER,       "get_requester",      false) /* user, then roles; cached for 60 s */ \
+    X(DIRECTORY_DELETED_BY_ID,   "get_deleted_user",   false) \
+    X(DIRECTORY_DELETED_BY_NAME, "find_deleted_users", false) \
+    X(DIRECTORY_USER_BY_ID,      "get_user",           false) \
+    X(DIRECTORY_USER_BY_NAME,    "get_user_by_name",   false) \
+    X(DIRECTORY_TARGET_ROLES,    "get_role_assignments", false) \
+    X(DIRECTORY_MANAGER,         "get_manager",        false) \
+    X(DIRECTORY_RESTORE,         "restore",            true) \
+    X(DIRECTORY_SET_PASSWORD,    "set_password",       true)
+/* clang-format on */
+
+enum directory_operation {
+#define X(constant, wire, changes) constant,
+    DIRECTORY_OPERATIONS(X)
+#undef X
+        DIRECTORY_OPERATION_COUNT
+};
+
+const char *directory_operation_name(enum directory_operation operation);
+bool directory_operation_changes(enum directory_operation operation);
+
+struct directory_question {
+    enum directory_operation operation;
+    char id[GUID_CHARS + 1];                      /* of the user, or of a requester named by id */
+    char name[NAME_BYTES + 1];                    /* _BY_NAME, and a requester named by name */
+    char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE; "": the old one */
+    bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
+    /* UUIDv5(journal key LF operation LF n-th call of it): joins the directory's audit log. */
+    char client_request_id[GUID_CHARS + 1];
+};
+
+enum directory_status {
+    DIRECTORY_YES,           /* 2xx */
+    DIRECTORY_NOT_FOUND,     /* 404, or an empty list */
+    DIRECTORY_NAME_TAKEN,    /* RESTORE: the user name clashes */
+    DIRECTORY_ADDRESS_TAKEN, /* RESTORE: a proxy address clashes */
+    DIRECTORY_DENIED,        /* 403, or 401 with a fresh token */
+    DIRECTORY_REJECTED,      /* any other 4xx */
+    DIRECTORY_BUSY,          /* certainly not done: 429; on reads also 5xx */
+    DIRECTORY_UNKNOWN,       /* a change that may have been done: reply lost, or 5xx */
+    DIRECTORY_UNPROVEN, /* a change not sent: its intent was committed too long ago (design 7) */
+};
+
+struct directory_answer {
+    enum directory_status status;
+    int64_t retry_after_ms;               /* 0: the directory named no time */
+    int64_t at_ms;                        /* directory time of the answer, since the epoch */
+    int http_status;                      /* 0: no reply */
+    char error_code[64 + 1];              /* Graph's error.code */
+    char request_id[GUID_CHARS + 1];      /* Graph's request-id header */
+    struct requester_facts requester;     /* REQUESTER */
+    int n_roles;                          /* TARGET_ROLES: assignments of any scope */
+    char manager_mail[ADDRESS_BYTES + 1]; /* MANAGER: mail, else user principal name */
+    int n_candidates; /* DELETED_BY_NAME: exact matches, newest first, beyond CANDIDATES_MAX counted
+                         only */
+    struct candidate candidates[CANDIDATES_MAX];
+    struct user_facts user; /* DELETED_*, USER_*, RESTORE: the (only) user */
+};
+
+#endif

@@ -1,0 +1,93 @@
+/* The rules, asked in order after each discovery; the first that does not say REASON_OK decides. A
+ * rule whose facts are missing says OK, so a stranger is refused before the target is looked up
+ * (design 9). To add a rule: one file, one line in rules.c, rows in reason.h. */
+#ifndef POLICY_RULES_H
+#define POLICY_RULES_H
+
+#include "policy/facts.h"
+#include "policy/instant.h"
+#include "policy/reason.h"
+#include "policy/request.h"
+
+enum {
+    RULE_ROLES_MAX = 32,
+    RULE_APPS_MAX = 64,
+    RULE_DOMAINS_MAX = 64,
+    RENAME_NUMBER_FIRST = 2, /* `{n}` of the template, contract 3 */
+    RENAME_NUMBER_LAST = 20,
+};
+
+/* The words of notify.to and secret_recipients (contract 3). */
+enum recipient_word {
+    RECIPIENT_MANAGER = 1 << 0,
+    RECIPIENT_REQUESTER = 1 << 1,
+    RECIPIENT_USER_ALTERNATE = 1 << 2,
+};
+/* The word's bit, 0 for an address. */
+unsigned recipient_word(const char *text);
+
+/* The `policy` section of the configuration, and what of the others a decision needs. */
+struct policy_rules {
+    int retention_days;
+    bool check_requester;
+    int n_requester_roles;
+    char requester_roles[RULE_ROLES_MAX][GUID_CHARS + 1]; /* template ids, lower case */
+    int n_requester_apps;
+    char requester_apps[RULE_APPS_MAX][GUID_CHARS + 1];
+    enum name_policy name_policy; /* default: never ABSENT, never REPLACE_ACTIVE */
+    bool name_policy_allowed[NAME_POLICIES];
+    char rename_template[NAME_BYTES + 1];
+    enum address_policy address_policy; /* default: never ABSENT */
+    bool reject_synced_users;
+    bool reject_privileged_targets;
+    struct recipients notify_default; /* words and addresses */
+    unsigned secret_words;            /* recipient_word bits */
+    int n_secret_domains;
+    char secret_domains[RULE_DOMAINS_MAX][ADDRESS_BYTES + 1]; /* with the "@", lower case */
+    bool has_recipient_key; /* secrets.recipient_keys_file holds one */
+    bool notify_on_succeeded, notify_on_conflict, notify_on_failed;
+    int64_t max_request_age_ms;
+    int64_t request_deadline_ms;
+};
+
+/* What is known so far; NULL, or -1, while unknown. */
+struct policy_facts {
+    const struct policy_rules *rules;
+    const struct restore_request *request;
+    const struct requester_facts *requester;
+    const struct user_facts *target; /* found in the bin */
+    int n_target_roles;
+    struct instant now;
+};
+
+enum reason policy_decide(const struct policy_facts *facts);
+
+enum reason rule_requester(const struct policy_facts *facts);      /* authorization.c */
+enum reason rule_policy_allowed(const struct policy_facts *facts); /* conflict.c */
+enum reason rule_recipients(const struct policy_facts *facts);     /* recipients.c */
+enum reason rule_request_age(const struct policy_facts *facts);    /* retention.c */
+enum reason rule_retention(const struct policy_facts *facts);      /* retention.c */
+enum reason rule_synced(const struct policy_facts *facts);         /* hybrid.c */
+enum reason rule_target(const struct policy_facts *facts);         /* target.c */
+
+/* The choices in force: the request's where it made one, else the configuration's. */
+enum name_policy name_policy_in_force(const struct policy_rules *rules,
+                                      const struct restore_request *request);
+enum address_policy address_policy_in_force(const struct policy_rules *rules,
+                                            const struct restore_request *request);
+bool password_generate_in_force(const struct policy_rules *rules,
+                                const struct restore_request *request);
+const struct recipients *notify_to_in_force(const struct policy_rules *rules,
+                                            const struct restore_request *request);
+
+/* The template's n-th name for `user_principal_name`; false when it is longer than Entra allows. */
+bool rename_from_template(const char *name_template, const char *user_principal_name, int n,
+                          char ret_name[NAME_BYTES + 1]);
+
+/* Where the notification goes, words resolved. Words that resolve to nobody are skipped, and with
+ * `secret` so is whoever secret_recipients does not allow. manager_mail "": not read, or nobody. */
+void recipients_resolve(const struct policy_rules *rules, const struct recipients *as_named,
+                        const struct requester_facts *requester, const struct user_facts *user,
+                        const char *manager_mail, struct recipients *ret_resolved);
+
+#endif
