@@ -5,8 +5,9 @@
 
 #include "policy/text.h"
 
-enum { SHA256_BYTES = 32, UUID_BYTES = 16 };
+enum { SHA1_BYTES = 20, SHA256_BYTES = 32, UUID_BYTES = 16 };
 
+void digest_sha1(const void *data, size_t bytes, uint8_t ret_digest[SHA1_BYTES]);
 void digest_sha256(const void *data, size_t bytes, uint8_t ret_digest[SHA256_BYTES]);
 void digest_hex(const uint8_t *data, size_t bytes, char *ret_hex /* 2 * bytes + 1 */);
 

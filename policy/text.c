@@ -15,18 +15,18 @@ bool text_copy(char *to, size_t to_bytes, const char *from)
     return true;
 }
 
-static char lower(char c)
+char text_lower_char(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 bool text_equal_ignore_case(const char *a, const char *b)
 {
-    while (*a != '\0' && lower(*a) == lower(*b)) {
+    while (*a != '\0' && text_lower_char(*a) == text_lower_char(*b)) {
         a++;
         b++;
     }
-    return lower(*a) == lower(*b);
+    return text_lower_char(*a) == text_lower_char(*b);
 }
 
 bool text_ends_with_ignore_case(const char *text, const char *end)
@@ -40,7 +40,7 @@ bool text_ends_with_ignore_case(const char *text, const char *end)
 void text_lower(char *text)
 {
     for (; *text != '\0'; text++)
-        *text = lower(*text);
+        *text = text_lower_char(*text);
 }
 
 bool text_is_guid(const char *text)
@@ -48,7 +48,7 @@ bool text_is_guid(const char *text)
     if (strlen(text) != GUID_CHARS)
         return false;
     for (int i = 0; i < GUID_CHARS; i++) {
-        char c = lower(text[i]);
+        char c = text_lower_char(text[i]);
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
         if (dash ? c != '-' : !hex)

@@ -27,6 +27,7 @@ bool text_copy(char *to, size_t to_bytes, const char *from);
 bool text_equal_ignore_case(const char *a, const char *b);
 bool text_ends_with_ignore_case(const char *text, const char *end);
 void text_lower(char *text);
+char text_lower_char(char c);
 
 /* True for 8-4-4-4-12 hex digits of either case, and nothing else. */
 bool text_is_guid(const char *text);
