@@ -26,6 +26,10 @@ struct user_facts {
     struct string_list proxy_addresses; /* last: untouched pages cost nothing */
 };
 
+/* Without touching more of the list's pages than are used. */
+void user_facts_clear(struct user_facts *user);
+void user_facts_copy(struct user_facts *to, const struct user_facts *from);
+
 /* Who asks. Roles are active, tenant-wide, direct or through a group. */
 struct requester_facts {
     bool exists;

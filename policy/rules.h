@@ -80,14 +80,29 @@ bool password_generate_in_force(const struct policy_rules *rules,
 const struct recipients *notify_to_in_force(const struct policy_rules *rules,
                                             const struct restore_request *request);
 
-/* The template's n-th name for `user_principal_name`; false when it is longer than Entra allows. */
+/* Whether the requester must be looked up: somebody is checked, and it is a person. */
+bool requester_is_read(const struct policy_rules *rules, const struct restore_request *request);
+
+/* The end of the target's window. */
+int64_t restorable_until_ms(const struct policy_rules *rules, const struct user_facts *target);
+
+/* The policies that may resolve a clash of names where `tried` did not. */
+void name_resolutions(const struct policy_rules *rules, enum name_policy tried,
+                      bool ret_resolution[NAME_POLICIES]);
+
+/* The template's n-th name (1..99) for `user_principal_name`; false when it is longer than Entra
+ * allows. */
 bool rename_from_template(const char *name_template, const char *user_principal_name, int n,
                           char ret_name[NAME_BYTES + 1]);
 
-/* Where the notification goes, words resolved. Words that resolve to nobody are skipped, and with
- * `secret` so is whoever secret_recipients does not allow. manager_mail "": not read, or nobody. */
-void recipients_resolve(const struct policy_rules *rules, const struct recipients *as_named,
-                        const struct requester_facts *requester, const struct user_facts *user,
-                        const char *manager_mail, struct recipients *ret_resolved);
+/* The recipient_word bits among the recipients. */
+unsigned recipients_words(const struct recipients *as_named);
+
+/* Where the notification goes: words resolved, nobody twice, at most RECIPIENTS_MAX. Words that
+ * resolve to nobody are skipped. requester and user NULL, manager_mail "": not known, or nobody.
+ * Whether all of them may be told a password is rule_recipients' to say. */
+void recipients_resolve(const struct recipients *as_named, const struct requester_facts *requester,
+                        const struct user_facts *user, const char *manager_mail,
+                        struct recipients *ret_resolved);
 
 #endif
