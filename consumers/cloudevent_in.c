@@ -1,0 +1,374 @@
+#include "consumers/cloudevent_in.h"
+
+#include "consumers/request_data.h"
+#include "consumers/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(a)[0])
+
+static const char PLAIN_SOURCE[] = "urn:restore-worker:plain";
+static const char REQUEST_TYPE[] = "user.restore.requested.v1"; /* after events.type_prefix */
+
+enum mode { MODE_BINARY, MODE_STRUCTURED, MODE_PLAIN };
+
+/* The text of an attribute wherever it stood: header bytes or a JSON string. Borrowed. */
+struct value {
+    bool given;
+    const char *text; /* NULL: given, but not as text */
+    size_t bytes;
+};
+
+struct attribute {
+    const char *name;
+    bool required;
+    bool (*read)(struct json_in *in, const struct value *value, const struct attribute *attribute,
+                 const struct decode_settings *settings, struct cloudevent *event);
+    size_t offset; /* in struct cloudevent */
+    size_t limit;
+};
+
+/* ---- one attribute ---- */
+
+/* Fits, is UTF-8 and has no control character: copied with a closing zero. */
+static bool value_copy(const struct value *value, char *to, size_t limit)
+{
+    if (value->bytes > limit || !utf8_is_valid(value->text, value->bytes) ||
+        utf8_has_control(value->text, value->bytes))
+        return false;
+    memcpy(to, value->text, value->bytes);
+    to[value->bytes] = '\0';
+    return true;
+}
+
+static bool value_equals(const struct value *value, const char *text)
+{
+    return value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
+}
+
+static bool read_identity(struct json_in *in, const struct value *value,
+                          const struct attribute *attribute, const struct decode_settings *settings,
+                          struct cloudevent *event)
+{
+    (void)settings;
+    char *to = (char *)event + attribute->offset;
+    if (value->bytes == 0 || !value_copy(value, to, attribute->limit))
+        return json_in_fail(in, "must be 1 to %zu bytes of UTF-8 without control characters",
+                            attribute->limit);
+    return true;
+}
+
+static bool read_version(struct json_in *in, const struct value *value,
+                         const struct attribute *attribute, const struct decode_settings *settings,
+                         struct cloudevent *event)
+{
+    (void)attribute;
+    (void)settings;
+    (void)event;
+    return value_equals(value, "1.0") || json_in_fail(in, "must be 1.0");
+}
+
+static bool read_type(struct json_in *in, const struct value *value,
+                      const struct attribute *attribute, const struct decode_settings *settings,
+                      struct cloudevent *event)
+{
+    (void)attribute;
+    (void)event;
+    size_t prefix_bytes = strlen(settings->type_prefix);
+    struct value rest = *value;
+    if (value->bytes >= prefix_bytes &&
+        memcmp(value->text, settings->type_prefix, prefix_bytes) == 0) {
+        rest.text += prefix_bytes;
+        rest.bytes -= prefix_bytes;
+        if (value_equals(&rest, REQUEST_TYPE))
+            return true;
+    }
+    return json_in_fail(in, "must be %s%s", settings->type_prefix, REQUEST_TYPE);
+}
+
+static bool read_time(struct json_in *in, const struct value *value,
+                      const struct attribute *attribute, const struct decode_settings *settings,
+                      struct cloudevent *event)
+{
+    (void)settings;
+    char text[64 + 1];
+    if (!value_copy(value, text, attribute->limit))
+        text[0] = '\0'; /* no time either */
+    return request_time_read(in, text, (int64_t *)((char *)event + attribute->offset));
+}
+
+/* A trace that does not fit is dropped: it accompanies the request, it is not part of it. */
+static bool read_trace(struct json_in *in, const struct value *value,
+                       const struct attribute *attribute, const struct decode_settings *settings,
+                       struct cloudevent *event)
+{
+    (void)in;
+    (void)settings;
+    value_copy(value, (char *)event + attribute->offset, attribute->limit);
+    return true;
+}
+
+/* JSON by its media type: subtype `json` or suffix `+json` (CloudEvents JSON format 3.1). */
+static bool read_media_type(struct json_in *in, const struct value *value,
+                            const struct attribute *attribute,
+                            const struct decode_settings *settings, struct cloudevent *event)
+{
+    (void)settings;
+    (void)event;
+    char text[254 + 1]; /* RFC 6838 4.2: 127 each for type and subtype */
+    struct value bare = *value;
+    const char *parameters = memchr(value->text, ';', value->bytes);
+    if (parameters != NULL)
+        bare.bytes = (size_t)(parameters - value->text);
+    while (bare.bytes > 0 && bare.text[bare.bytes - 1] == ' ')
+        bare.bytes--;
+    while (bare.bytes > 0 && bare.text[0] == ' ') {
+        bare.text++;
+        bare.bytes--;
+    }
+    if (value_copy(&bare, text, attribute->limit)) {
+        const char *slash = strchr(text, '/');
+        if (slash != NULL && slash > text &&
+            (text_equal_ignore_case(slash, "/json") ||
+             (slash[1] != '+' && text_ends_with_ignore_case(slash, "+json"))))
+            return true;
+    }
+    return json_in_fail(in, "must be application/json or another JSON type");
+}
+
+/* ---- all of them ---- */
+
+enum attribute_index {
+    ID,
+    SOURCE,
+    CORRELATION,
+    TRACEPARENT,
+    TRACESTATE,
+    VERSION,
+    TYPE,
+    TIME,
+    EXPIRY,
+    MEDIA_TYPE,
+    ATTRIBUTES
+};
+
+#define EVENT(member) offsetof(struct cloudevent, member)
+
+/* Those that are not here (subject, dataschema, extensions) are allowed and not read. */
+/* clang-format off */
+static const struct attribute TABLE[ATTRIBUTES] = {
+    [ID]          = {"id",              true,  read_identity,   EVENT(envelope.id),              IDENTITY_BYTES},
+    [SOURCE]      = {"source",          true,  read_identity,   EVENT(envelope.source),          IDENTITY_BYTES},
+    [CORRELATION] = {"correlationid",   false, read_identity,   EVENT(envelope.correlation_id),  IDENTITY_BYTES},
+    [TRACEPARENT] = {"traceparent",     false, read_trace,      EVENT(envelope.traceparent),     63},
+    [TRACESTATE]  = {"tracestate",      false, read_trace,      EVENT(envelope.tracestate),      512},
+    [VERSION]     = {"specversion",     true,  read_version,    0,                               0},
+    [TYPE]        = {"type",            true,  read_type,       0,                               0},
+    [TIME]        = {"time",            false, read_time,       EVENT(envelope.requested_at_ms), 64},
+    [EXPIRY]      = {"expirytime",      false, read_time,       EVENT(expires_at_ms),            64},
+    [MEDIA_TYPE]  = {"datacontenttype", false, read_media_type, 0,                               254},
+};
+/* clang-format on */
+
+static bool attribute_read(struct json_in *in, enum attribute_index i, const struct value *value,
+                           const struct decode_settings *settings, struct cloudevent *event)
+{
+    const struct attribute *attribute = &TABLE[i];
+    if (!value->given)
+        return !attribute->required || json_in_fail(in, "is missing");
+    if (value->text == NULL)
+        return json_in_fail(in, "must be a string");
+    return attribute->read(in, value, attribute, settings, event);
+}
+
+/* Goes on after a complaint, of which the first one stands: what identifies the request is wanted
+ * all the same. */
+static void attributes_read(struct json_in *in, const char *prefix,
+                            const struct value values[ATTRIBUTES],
+                            const struct decode_settings *settings, struct cloudevent *event)
+{
+    for (enum attribute_index i = 0; i < ATTRIBUTES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s%s", prefix, TABLE[i].name);
+        size_t mark = json_in_enter(in, name);
+        attribute_read(in, i, &values[i], settings, event);
+        json_in_leave(in, mark);
+    }
+}
+
+/* ---- where they stand ---- */
+
+/* Headers that accompany a record in any mode, without the prefix ce_. */
+static const struct {
+    const char *name;
+    enum attribute_index index;
+} BARE[] = {
+    {"content-type", MEDIA_TYPE},
+    {"traceparent", TRACEPARENT},
+    {"tracestate", TRACESTATE},
+};
+
+/* Names in any case, the last of several counts; a null value is none. */
+static void headers_read(const struct record *record, struct value ce[ATTRIBUTES],
+                         struct value bare[ATTRIBUTES])
+{
+    for (size_t i = 0; i < record->n_headers && i < RECORD_HEADERS_MAX; i++) {
+        const struct record_header *header = &record->headers[i];
+        struct value value = {header->value != NULL, header->value, header->value_bytes};
+        if (strncasecmp(header->name, "ce_", 3) == 0) {
+            for (size_t k = 0; k < ATTRIBUTES; k++)
+                if (text_equal_ignore_case(header->name + 3, TABLE[k].name))
+                    ce[k] = value;
+        }
+        for (size_t k = 0; k < ARRAY_SIZE(BARE); k++)
+            if (text_equal_ignore_case(header->name, BARE[k].name))
+                bare[BARE[k].index] = value;
+    }
+}
+
+/* A member that is null counts as absent (CloudEvents JSON format 2.1). */
+static void members_read(const json_t *root, struct value ret_values[ATTRIBUTES])
+{
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        const json_t *member = json_object_get(root, TABLE[i].name);
+        ret_values[i] = (struct value){
+            .given = member != NULL && !json_is_null(member),
+            .text = json_string_value(member), /* NULL unless a string */
+            .bytes = json_string_length(member),
+        };
+    }
+}
+
+static bool value_check(struct json_in *in, const struct record *record)
+{
+    if (record->value == NULL)
+        return json_in_fail(in, "is null");
+    if (record->value_bytes == 0)
+        return json_in_fail(in, "is empty");
+    if (record->value_bytes > REQUEST_BYTES_MAX)
+        return json_in_fail(in, "has %zu bytes, allowed are %d", record->value_bytes,
+                            REQUEST_BYTES_MAX);
+    if (*(const char *)record->value == '\0')
+        return json_in_fail(in, "begins with byte 0: Schema Registry framing, send plain JSON");
+    return true;
+}
+
+static json_t *value_parse(struct json_in *in, const struct record *record)
+{
+    size_t mark = json_in_enter(in, "value");
+    bool readable = value_check(in, record);
+    json_in_leave(in, mark);
+    return readable ? json_in_parse(in, record->value, record->value_bytes, REQUEST_DEPTH_MAX)
+                    : NULL;
+}
+
+/* ---- the three modes ---- */
+
+/* In this order (contract 2). What has the marks of an event but not its specversion is an event
+ * that lacks it, not plain JSON: a request has no member `data`. */
+static enum mode mode_recognise(const json_t *root, const struct value ce[ATTRIBUTES])
+{
+    if (json_object_get(root, TABLE[VERSION].name) != NULL)
+        return MODE_STRUCTURED;
+    if (ce[VERSION].given || ce[ID].given || ce[SOURCE].given || ce[TYPE].given)
+        return MODE_BINARY;
+    return json_object_get(root, "data") != NULL ? MODE_STRUCTURED : MODE_PLAIN;
+}
+
+/* Extensions are welcome, but not under a name that no attribute can have: an `expiryTime` would be
+ * overlooked, and nobody would know. */
+static void member_names_check(struct json_in *in, json_t *root)
+{
+    static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const char *name;
+    json_t *member;
+    json_object_foreach(root, name, member)
+    {
+        size_t mark = json_in_enter(in, name);
+        if (strcmp(name, "data_base64") == 0)
+            json_in_fail(in, "is not accepted, send JSON in `data`");
+        else if (name[0] == '\0' || name[strspn(name, ALLOWED)] != '\0')
+            json_in_fail(in, "cannot be an attribute: lower-case letters and digits only");
+        json_in_leave(in, mark);
+    }
+}
+
+static json_t *structured_read(struct json_in *in, json_t *root,
+                               const struct decode_settings *settings, struct cloudevent *event)
+{
+    struct value members[ATTRIBUTES];
+    members_read(root, members);
+    attributes_read(in, "", members, settings, event);
+    member_names_check(in, root);
+    json_t *data = json_object_get(root, "data");
+    if (data == NULL)
+        json_in_fail(in, "data: is missing");
+    return data;
+}
+
+/* `data` itself, and in it `requestId`, which is no part of it: the digest is taken without. */
+static json_t *plain_read(struct json_in *in, json_t *root, const struct decode_settings *settings,
+                          struct cloudevent *event)
+{
+    if (!settings->accept_plain_json)
+        json_in_fail(in, "value: is not a CloudEvent, and plain JSON is not accepted");
+    if (!json_is_object(root))
+        return root;
+    memcpy(event->envelope.source, PLAIN_SOURCE, sizeof PLAIN_SOURCE);
+    const json_t *id = json_object_get(root, "requestId");
+    if (id != NULL) {
+        const struct value value = {true, json_string_value(id), json_string_length(id)};
+        size_t mark = json_in_enter(in, "requestId");
+        attribute_read(in, ID, &value, settings, event);
+        json_in_leave(in, mark);
+        json_object_del(root, "requestId");
+    }
+    return root;
+}
+
+/* content-type is datacontenttype in binary mode (CloudEvents Kafka binding 3.2.1); in structured
+ * mode the headers have no say. The plain trace headers stand in where the event has no trace. */
+static void bare_headers_use(struct json_in *in, enum mode mode,
+                             const struct value bare[ATTRIBUTES],
+                             const struct decode_settings *settings, struct cloudevent *event)
+{
+    if (mode != MODE_STRUCTURED) {
+        size_t mark = json_in_enter(in, "content-type");
+        attribute_read(in, MEDIA_TYPE, &bare[MEDIA_TYPE], settings, event);
+        json_in_leave(in, mark);
+    }
+    if (event->envelope.traceparent[0] == '\0') {
+        event->envelope.tracestate[0] = '\0'; /* means nothing without */
+        attribute_read(in, TRACEPARENT, &bare[TRACEPARENT], settings, event);
+        attribute_read(in, TRACESTATE, &bare[TRACESTATE], settings, event);
+    }
+}
+
+bool cloudevent_read(struct json_in *in, const struct decode_settings *settings,
+                     const struct record *record, struct cloudevent *ret_event)
+{
+    struct value ce[ATTRIBUTES] = {0}, bare[ATTRIBUTES] = {0};
+    *ret_event = (struct cloudevent){0};
+    if (record->timestamp_ms > 0)
+        ret_event->envelope.requested_at_ms = record->timestamp_ms;
+    if (record->n_headers > RECORD_HEADERS_MAX)
+        json_in_fail(in, "headers: are %zu, allowed are %d", record->n_headers, RECORD_HEADERS_MAX);
+    headers_read(record, ce, bare);
+
+    json_t *root = value_parse(in, record);
+    json_t *data = root;
+    enum mode mode = mode_recognise(root, ce);
+    switch (mode) {
+    case MODE_BINARY: attributes_read(in, "ce_", ce, settings, ret_event); break;
+    case MODE_STRUCTURED: data = structured_read(in, root, settings, ret_event); break;
+    case MODE_PLAIN: data = plain_read(in, root, settings, ret_event); break;
+    }
+    bare_headers_use(in, mode, bare, settings, ret_event);
+
+    if (!in->failed)
+        ret_event->data = json_incref(data);
+    json_decref(root);
+    return !in->failed;
+}
