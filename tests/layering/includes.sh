@@ -16,7 +16,7 @@ BEGIN {
     library["openssl/"] = library["curl/curl.h"] = library["libconfig.h"] = \
         library["microhttpd.h"] = "worker"
     pure = "^(assert|stdbool|stddef|stdint|string)\\.h$"
-    system_header = "^(assert|ctype|errno|fcntl|getopt|inttypes|limits|locale|math|netdb|poll" \
+    system_header = "^(assert|ctype|dirent|errno|fcntl|getopt|inttypes|limits|locale|malloc|math|netdb|poll" \
         "|pthread|sched|signal|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string" \
         "|strings|sysexits|syslog|termios|threads|time|unistd|arpa/inet|netinet/[a-z]+" \
         "|sys/[a-z]+)\\.h$"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from .directory import REQUESTER
-from .topics import OUT
+from .topics import OUT, wait_known
 
 SOURCE = "urn:test:prod"
 TYPE_PREFIX = "io.restore-worker."
@@ -168,7 +168,7 @@ class Reader:
             "bootstrap.servers": self._bootstrap, "group.id": "independent-reader",
             "enable.auto.commit": False, "isolation.level": self._isolation,
             "enable.partition.eof": True})
-        metadata = consumer.list_topics(timeout=30)
+        metadata = wait_known(consumer, list(self._names))
         partitions = {(topic, p)
                       for topic in self._names for p in metadata.topics[topic].partitions}
         consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in partitions])

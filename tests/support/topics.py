@@ -4,8 +4,23 @@ import uuid
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from .process import wait_for
+
 HOUR_MS = 3600 * 1000
 OUT = ("succeeded", "conflicts", "failed", "plans", "batches", "notifications", "dead_letters")
+
+
+def wait_known(client, topics):
+    """Metadata in which every topic has leaders: a broker hears of a topic after its creation was
+    acknowledged, and each of several brokers at its own time."""
+    def known():
+        metadata = client.list_topics(timeout=10)
+        found = [metadata.topics.get(topic) for topic in topics]
+        good = all(t and t.partitions and all(p.leader >= 0 for p in t.partitions.values())
+                   for t in found)
+        return good and metadata
+
+    return wait_for(known, 30, f"the brokers to know {topics}")
 
 
 class Topics:
@@ -23,6 +38,7 @@ class Topics:
             NewTopic(topic, num_partitions=12 if name in ("requests", "journal") else 3,
                      replication_factor=replication, config=journal if name == "journal" else {})
             for name, topic in self.names.items()]))
+        wait_known(self._admin, list(self.names.values()))
 
     def delete(self):
         self._wait(self._admin.delete_topics(list(self.names.values())))

@@ -1,0 +1,139 @@
+#!/bin/sh
+# usage: sh tests/run.sh [--quick|--long] [REGEX]
+#
+# Installs what is missing (Debian 12), builds, tests, and ends with "N passed, N failed"; exit
+# status 1 when anything failed or no test ran. REGEX chooses tests by name.
+#   --quick  unit, golden, sim and layering tests of the debug build: seconds
+#   --long   also what is marked long: more seeds, more kills
+# Reports and logs are in build/results.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+mode=full
+case ${1:-} in
+--quick) mode=quick && shift ;;
+--long) mode=long && shift ;;
+-*) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 64 ;;
+esac
+only=${1:-}
+
+results=build/results
+passed=0
+failed=0
+failures=""
+times=""
+fixed="" # what runs a program with fixed addresses, where one needs it
+rm -rf $results
+mkdir -p $results
+
+fail() {
+    failed=$((failed + 1))
+    failures="$failures
+  $1"
+}
+
+part() { # NAME COMMAND...: runs it and keeps its time; the command reports its failures itself
+    echo "== $1"
+    started=$(date +%s)
+    part=$1
+    shift
+    "$@"
+    times="$times
+  $(($(date +%s) - started)) s  $part"
+}
+
+quietly() { # NAME COMMAND...: its output is shown only when it fails
+    log=$results/$(echo "$1" | tr ' ' '-').log
+    name=$1
+    shift
+    "$@" >"$log" 2>&1 </dev/null && return 0
+    cat "$log"
+    fail "$name"
+    return 1
+}
+
+# Adds up a JUnit report of ctest or pytest. For ctest a test that did not run has failed.
+count() { # REPORT NAME
+    if ! [ -s "$1" ]; then
+        fail "$2: no report"
+        return
+    fi
+    awk 'BEGIN { RS = "<" }
+        function told() { if (name != "") print verdict, name; name = "" }
+        /^testcase / {
+            told()
+            name = $0
+            sub(/.* name="/, "", name)
+            sub(/".*/, "", name)
+            verdict = $0 ~ / status="(fail|notrun)"/ ? "failed" : "passed"
+        }
+        /^(failure|error)[ >\/]/ { verdict = "failed" }
+        /^skipped/ && verdict == "passed" { verdict = "skipped" }
+        END { told() }' "$1" >"$1.verdicts"
+    while read -r verdict test; do
+        case $verdict in
+        passed) passed=$((passed + 1)) ;;
+        failed) fail "$2: $test" ;;
+        esac
+    done <"$1.verdicts"
+}
+
+build() { # PRESET
+    quietly "configure $1" cmake --preset "$1" &&
+        quietly "build $1" cmake --build --preset "$1" -j2 -- -k 0
+}
+
+run_tests() { # PRESET LABELS [NOT-LABELS]: what could not be built is not run, and has failed
+    unwanted=${3:-none}
+    [ "$mode" = long ] || unwanted="$unwanted|long"
+    $fixed ctest --preset "$1" -j2 --output-junit "$PWD/$results/$1.xml" \
+        -L "^($2)\$" -LE "^($unwanted)\$" ${only:+-R "$only"} </dev/null
+    count "$results/$1.xml" "$1"
+}
+
+build_and_test() { # as run_tests
+    build "$1"
+    run_tests "$@"
+}
+
+# ThreadSanitizer of gcc 12 cannot map its shadow where the kernel randomises addresses too much.
+thread_sanitizer() {
+    setarch -R true 2>/dev/null && fixed="setarch -R"
+    build_and_test tsan 'component|threads'
+    fixed=""
+}
+
+integration() {
+    limit=30m long=""
+    [ "$mode" = long ] && limit=3h long=--long
+    report=$PWD/$results/integration.xml
+    (cd tests && timeout -k 30 $limit ../build/venv/bin/python -m pytest -q \
+        --junitxml="$report" ${only:+--only "$only"} $long </dev/null) ||
+        [ $? -lt 124 ] || fail "integration: ended after $limit"
+    count "$report" integration
+}
+
+export ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
+[ $mode != long ] || export RESTORE_TEST_LONG=1
+
+if [ $mode = quick ]; then
+    part "install" quietly install sh tests/install.sh quick
+    part "debug build, quick tests" build_and_test dev 'unit|golden|sim|layering'
+else
+    part "install" quietly install sh tests/install.sh full
+    part "debug build, all tests" build_and_test dev '.*'
+    part "clang build" build clang
+    part "AddressSanitizer, UndefinedBehaviorSanitizer" build_and_test asan '.*' layering
+    part "ThreadSanitizer" thread_sanitizer
+    part "release build, policy purity" build_and_test release 'unit|golden|layering'
+    part "integration on real Kafka" integration
+fi
+
+[ -z "$failures" ] || echo "
+failed:$failures"
+echo "
+times:$times
+"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
