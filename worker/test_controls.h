@@ -1,0 +1,30 @@
+/* A test that proves a guard must fail without it. In builds with WORKER_TEST_CONTROLS the
+ * environment RESTORE_TEST_WITHOUT=prereq,proof switches single guards off; anywhere else, the
+ * release above all, this is the constant false and the guards cannot be reached. */
+#ifndef WORKER_TEST_CONTROLS_H
+#define WORKER_TEST_CONTROLS_H
+
+#include <stdbool.h>
+
+#ifdef RESTORE_TEST_CONTROLS
+#include <stdlib.h>
+#include <string.h>
+
+static inline bool test_without(const char *guard)
+{
+    const char *list = getenv("RESTORE_TEST_WITHOUT");
+    size_t n = strlen(guard);
+    for (const char *at = list; at != NULL && (at = strstr(at, guard)) != NULL; at += n)
+        if ((at == list || at[-1] == ',') && (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return false;
+}
+#else
+static inline bool test_without(const char *guard)
+{
+    (void)guard;
+    return false;
+}
+#endif
+
+#endif
