@@ -1,0 +1,35 @@
+/* The loader's parts: settings_load.c finds the values, settings_apply.c stores one of them,
+ * settings_finish.c fills in and checks what takes more than one. */
+#ifndef WORKER_SETTINGS_LOAD_H
+#define WORKER_SETTINGS_LOAD_H
+
+#include "worker/settings_table.h"
+
+#include <libconfig.h>
+
+struct loader {
+    struct settings *settings;
+    const struct settings_report *report;
+    enum settings_use use;
+    int n_errors;
+    bool incomplete; /* a file could not be read: what is missing may stand there */
+};
+
+/* What a row's offset and origin count from. */
+struct setting_target {
+    void *base;
+    struct setting_origin *origins;
+};
+
+/* Reports and counts; `key` NULL: the section itself. */
+void loader_error(struct loader *loader, const struct setting_origin *at, const char *section,
+                  const char *key, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Checks and stores; an error leaves the value that was there (a list: what of it was right). */
+void setting_apply(struct loader *loader, const struct setting_row *row,
+                   const struct setting_target *target, const config_setting_t *value,
+                   const struct setting_origin *origin);
+
+void settings_finish(struct loader *loader);
+
+#endif

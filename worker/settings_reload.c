@@ -1,0 +1,96 @@
+/* What a configuration is once it is loaded: taken over, handed on, given back. */
+#include "worker/secret_file.h"
+#include "worker/settings_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+static void warn_restart(const struct settings_report *report, const struct setting_row *row)
+{
+    char line[SETTING_MESSAGE_BYTES];
+    snprintf(line, sizeof line, "%s.%s: changed; takes effect with the next start", row->section,
+             row->key);
+    report->on_line(report->context, LOG_WARNING, line);
+}
+
+/* Fields are zero behind their text, so bytes can be compared. */
+static void reload_row(struct settings *settings, struct settings *fresh, int i,
+                       const struct settings_report *report)
+{
+    int n_rows;
+    const struct setting_row *row = &settings_rows(&n_rows)[i];
+    char *field = (char *)settings + row->offset;
+    const char *fresh_field = (const char *)fresh + row->offset;
+    if ((row->flags & SETTING_RELOADABLE) == 0) {
+        if (memcmp(field, fresh_field, row->bytes) != 0)
+            warn_restart(report, row);
+        return;
+    }
+    memcpy(field, fresh_field, row->bytes);
+    struct setting_origin old = settings->origins[i];
+    settings->origins[i] = fresh->origins[i];
+    fresh->origins[i] = old;
+}
+
+static bool tenants_equal(const struct settings *a, const struct settings *b,
+                          const struct settings_report *report)
+{
+    int n_rows;
+    const struct setting_row *rows = settings_rows(&n_rows);
+    bool equal = a->n_tenant_entries == b->n_tenant_entries;
+    if (!equal)
+        report->on_line(report->context, LOG_WARNING,
+                        "tenants: changed; takes effect with the next start");
+    for (int i = 0; equal && i < n_rows; i++) {
+        bool row_equal = true;
+        for (int n = 0; setting_is_of_tenant(&rows[i]) && n < a->n_tenant_entries; n++)
+            row_equal = row_equal && memcmp((const char *)&a->tenant_entries[n] + rows[i].offset,
+                                            (const char *)&b->tenant_entries[n] + rows[i].offset,
+                                            rows[i].bytes) == 0;
+        if (!row_equal)
+            warn_restart(report, &rows[i]);
+        equal = row_equal;
+    }
+    return equal;
+}
+
+void settings_reload(struct settings *settings, struct settings *fresh,
+                     const struct settings_report *report)
+{
+    int n_rows;
+    const struct setting_row *rows = settings_rows(&n_rows);
+    for (int i = 0; i < n_rows; i++)
+        if (!setting_is_of_tenant(&rows[i]))
+            reload_row(settings, fresh, i, report);
+    settings->policy.has_recipient_key = fresh->policy.has_recipient_key;
+    settings->policy.name_policy_allowed[NAME_POLICY_REJECT] = true;
+    if (!tenants_equal(settings, fresh, report))
+        return;
+    for (int n = 0; n < settings->directory.n_tenants; n++) {
+        char *old = settings->directory.tenants[n].client_secret;
+        settings->directory.tenants[n].client_secret = fresh->directory.tenants[n].client_secret;
+        fresh->directory.tenants[n].client_secret = old;
+    }
+}
+
+int settings_properties(const struct settings *settings,
+                        const char *ret_properties[KAFKA_PROPERTIES_MAX])
+{
+    int n = 0;
+    for (const char *s = NULL; (s = string_list_next(&settings->kafka.properties, s)) != NULL;)
+        ret_properties[n++] = s;
+    return n;
+}
+
+void settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    for (int i = 0; i < SETTING_ROWS_MAX; i++)
+        free(settings->origins[i].list_text);
+    for (int i = 0; i < settings->directory.n_tenants; i++)
+        secret_free(settings->directory.tenants[i].client_secret);
+    explicit_bzero(&settings->kafka.properties, sizeof settings->kafka.properties);
+    free(settings);
+}
