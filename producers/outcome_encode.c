@@ -1,0 +1,299 @@
+#include "producers/outcome_encode.h"
+
+#include "producers/cloudevent_out.h"
+#include "producers/request_encode.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void outcome_object_id(const struct outcome *outcome, char ret_id[GUID_CHARS + 1])
+{
+    const struct named *named = &outcome->request->user;
+    ret_id[0] = '\0';
+    if (outcome->user_id[0] != '\0')
+        (void)text_copy(ret_id, GUID_CHARS + 1, outcome->user_id);
+    else if (named->by == NAMED_BY_ID)
+        (void)text_copy(ret_id, GUID_CHARS + 1, named->text);
+    text_lower(ret_id);
+}
+
+/* No default: a reason without a sentence does not compile. */
+const char *failure_message(enum reason reason)
+{
+    switch (reason) {
+    case REASON_OK:
+    case REASON_RESTORED:
+    case REASON_ALREADY_ACTIVE:
+    case REASON_NAME_CONFLICT:
+    case REASON_ADDRESS_CONFLICT:
+    case REASONS: break;
+    case REASON_MALFORMED: return "The record is not a request.";
+    case REASON_REQUEST_ID_REUSED: return "Another request came before under this source and id.";
+    case REASON_UNKNOWN_TENANT: return "The request names no tenant that is configured.";
+    case REASON_TOO_OLD: return "The request is older than it may be.";
+    case REASON_RETENTION_EXPIRED: return "The time in which the user could be restored is over.";
+    case REASON_NOT_FOUND: return "The directory knows no deleted user of that name or id.";
+    case REASON_AMBIGUOUS_USER: return "Several deleted users bore that name.";
+    case REASON_REQUESTER_UNKNOWN: return "The requester is no enabled user of the tenant.";
+    case REASON_REQUESTER_NOT_AUTHORIZED: return "The requester may not restore users.";
+    case REASON_PRIVILEGED_TARGET: return "The deleted user holds a directory role.";
+    case REASON_SYNCED_USER: return "The user is synchronised from an on-premises directory.";
+    case REASON_POLICY_NOT_ALLOWED: return "The requested conflict policy is not allowed here.";
+    case REASON_RECIPIENT_NOT_ALLOWED: return "The password has no recipient that is allowed.";
+    case REASON_DEADLINE_EXCEEDED: return "The time allowed for the request ran out.";
+    case REASON_DIRECTORY_UNAVAILABLE: return "The directory gave no usable answer in time.";
+    case REASON_DIRECTORY_DENIED: return "The directory denied the worker the right to do this.";
+    case REASON_DIRECTORY_REJECTED: return "The directory refused the change.";
+    case REASON_NEEDS_HANDS: return "The restore was begun, and its end could not be confirmed.";
+    }
+    return "";
+}
+
+static void encode_user(struct json_out *out, const struct outcome *outcome)
+{
+    if (outcome->user_id[0] == '\0') {
+        request_encode_named(out, "user", &outcome->request->user);
+        return;
+    }
+    json_out_open_object(out, "user");
+    json_out_text(out, "id", outcome->user_id);
+    json_out_text(out, "userPrincipalName", outcome->user_principal_name);
+    json_out_text(out, "displayName", outcome->display_name);
+    json_out_close_object(out);
+}
+
+static void encode_directory(struct json_out *out, const struct outcome *outcome)
+{
+    json_out_open_array(out, "directory");
+    for (int i = 0; i < outcome->n_operations; i++) {
+        const struct operation *operation = &outcome->operations[i];
+        json_out_open_object(out, NULL);
+        json_out_text(out, "operation", directory_operation_name(operation->operation));
+        json_out_text(out, "clientRequestId", operation->client_request_id);
+        json_out_text(out, "requestId", operation->request_id);
+        json_out_time(out, "at", operation->at_ms);
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+}
+
+static void encode_common(struct json_out *out, const struct event_settings *settings,
+                          const struct outcome *outcome)
+{
+    const struct restore_request *request = outcome->request;
+    json_out_bool(out, "replayed", false); /* OUTCOME_BEGIN */
+    json_out_text(out, "requestId", request->envelope.id);
+    json_out_text(out, "tenant",
+                  request->tenant[0] != '\0' ? request->tenant : settings->default_tenant);
+    encode_user(out, outcome);
+    request_encode_named(out, "requestedBy", &request->requested_by);
+    json_out_text(out, "reason", request->reason);
+    request_encode_ticket(out, request);
+    if (outcome->before != NULL)
+        json_out_time(out, "deletedAt", outcome->before->deleted_at_ms);
+    if (outcome->restorable_until_ms != 0) {
+        int64_t left_ms = outcome->milliseconds_left;
+        json_out_time(out, "restorableUntil", outcome->restorable_until_ms);
+        json_out_number(out, "secondsLeft", left_ms > 0 ? left_ms / 1000 : 0);
+    }
+    json_out_time(out, "startedAt", outcome->started_at_ms);
+    json_out_time(out, "finishedAt", outcome->finished_at_ms);
+    encode_directory(out, outcome);
+}
+
+/* {key, event}, with an id of its own so that pressing twice acts once (contract 4). */
+static void encode_ready_request(struct json_out *out, const char *name,
+                                 const struct restore_request *ready, const char *id_kind,
+                                 const struct event_settings *settings)
+{
+    struct restore_request request = *ready;
+    char key[NAME_BYTES + 1], id[GUID_CHARS + 1];
+    request_uuid(ready, id_kind, id);
+    request.envelope.requested_at_ms = 0; /* its age counts from sending */
+    if (request.envelope.correlation_id[0] == '\0')
+        (void)text_copy(request.envelope.correlation_id, sizeof request.envelope.correlation_id,
+                        ready->envelope.id);
+    (void)text_copy(request.envelope.id, sizeof request.envelope.id, id);
+    request_key(&request, key);
+    json_out_open_object(out, name);
+    json_out_text(out, "key", key);
+    request_encode(out, "event", &request, settings->type_prefix);
+    json_out_close_object(out);
+}
+
+static void encode_todo(struct json_out *out, unsigned todo, const char *first)
+{
+    static const char *const words[] = {"sign_in_disabled",       "no_licence",
+                                        "password_not_set",       "not_yet_visible",
+                                        "restored_administrator", "was_synchronised"};
+    json_out_open_array(out, "todo");
+    json_out_text(out, NULL, first);
+    for (size_t bit = 0; bit < sizeof words / sizeof *words; bit++)
+        if (todo & 1U << bit)
+            json_out_text(out, NULL, words[bit]);
+    json_out_close_array(out);
+}
+
+static void encode_change(struct json_out *out, const char *name, const char *from, const char *to)
+{
+    if (to[0] == '\0' || strcmp(from, to) == 0)
+        return;
+    json_out_open_object(out, name);
+    json_out_text(out, "from", from);
+    json_out_text(out, "to", to);
+    json_out_close_object(out);
+}
+
+static void encode_succeeded(struct json_out *out, const struct outcome *outcome)
+{
+    static const char *const passwords[] = {
+        [PASSWORD_UNTOUCHED] = "", [PASSWORD_GENERATED] = "generated", [PASSWORD_LEFT] = "left"};
+    const struct user_facts *before = outcome->before;
+    json_out_text(out, "disposition", reason_code(outcome->reason));
+    json_out_open_object(out, "changes");
+    if (before != NULL) {
+        encode_change(out, "userPrincipalName", before->user_principal_name,
+                      outcome->user_principal_name);
+        encode_change(out, "mail", before->mail, outcome->mail);
+    }
+    if (outcome->removed_addresses != NULL && outcome->removed_addresses->n > 0)
+        json_out_strings(out, "removedProxyAddresses", outcome->removed_addresses);
+    json_out_text(out, "password", passwords[outcome->password]);
+    json_out_close_object(out);
+    encode_todo(out, outcome->todo, NULL);
+}
+
+static void encode_conflict(struct json_out *out, const struct outcome *outcome)
+{
+    const struct conflict *conflict = &outcome->conflict;
+    json_out_open_array(out, "conflicts");
+    if (outcome->has_conflict) {
+        bool is_address = conflict->property == CONFLICT_PROXY_ADDRESSES;
+        json_out_open_object(out, NULL);
+        json_out_text(out, "property", is_address ? "proxyAddresses" : "userPrincipalName");
+        json_out_text(out, "value", conflict->value);
+        if (conflict->holder_known) {
+            json_out_open_object(out, "holder");
+            json_out_text(out, "id", conflict->holder.id);
+            json_out_text(out, "type", "user"); /* the only kind that is looked for */
+            json_out_text(out, "userPrincipalName", conflict->holder.user_principal_name);
+            json_out_text(out, "displayName", conflict->holder.display_name);
+            json_out_time(out, "createdAt", conflict->holder.created_at_ms);
+            json_out_bool(out, "enabled", conflict->holder.enabled);
+            json_out_close_object(out);
+        } else {
+            json_out_text(out, "holder", "unknown");
+        }
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+}
+
+static void encode_resolutions(struct json_out *out, const struct event_settings *settings,
+                               const struct outcome *outcome)
+{
+    json_out_open_array(out, "resolutions");
+    for (int i = NAME_POLICY_REJECT; i < NAME_POLICIES; i++) {
+        enum name_policy policy = (enum name_policy)i;
+        if (!outcome->resolution[policy])
+            continue;
+        struct restore_request request = *outcome->request;
+        /* A name that belongs to another policy would be malformed, and one chosen for this very
+         * policy has just clashed: the template finds another. */
+        if (policy != NAME_POLICY_RENAME_RESTORED || request.name_policy == policy)
+            request.new_user_principal_name[0] = '\0';
+        if (policy != NAME_POLICY_RENAME_ACTIVE || request.name_policy == policy)
+            request.rename_active_to[0] = '\0';
+        request.name_policy = policy;
+        json_out_open_object(out, NULL);
+        json_out_text(out, "policy", name_policy_word(policy));
+        encode_ready_request(out, "request", &request, name_policy_word(policy), settings);
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+}
+
+static void encode_candidates(struct json_out *out, const struct outcome *outcome)
+{
+    if (outcome->n_candidates == 0)
+        return;
+    json_out_open_array(out, "candidates");
+    for (int i = 0; i < outcome->n_candidates; i++) {
+        const struct candidate *candidate = &outcome->candidates[i];
+        json_out_open_object(out, NULL);
+        json_out_text(out, "id", candidate->id);
+        json_out_text(out, "userPrincipalName", candidate->user_principal_name);
+        json_out_text(out, "displayName", candidate->display_name);
+        json_out_time(out, "deletedAt", candidate->deleted_at_ms);
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+}
+
+static void encode_failed(struct json_out *out, const struct event_settings *settings,
+                          const struct outcome *outcome)
+{
+    json_out_text(out, "code", reason_code(outcome->reason));
+    json_out_text(out, "message", failure_message(outcome->reason));
+    json_out_bool(out, "retryable", reason_retryable(outcome->reason));
+    json_out_text(out, "owner", reason_owner(outcome->reason));
+    json_out_text(out, "hint", reason_hint(outcome->reason));
+    if (outcome->error_status != 0) {
+        json_out_open_object(out, "directoryError");
+        json_out_number(out, "status", outcome->error_status);
+        json_out_text(out, "code", outcome->error_code);
+        json_out_text(out, "requestId", outcome->error_request_id);
+        json_out_close_object(out);
+    }
+    encode_candidates(out, outcome);
+    if (outcome->reason == REASON_NEEDS_HANDS) {
+        json_out_open_array(out, "done");
+        if (outcome->restored)
+            json_out_text(out, NULL, "restored");
+        json_out_close_array(out);
+        encode_todo(out, outcome->todo, "needs_hands");
+    }
+    if (reason_retryable(outcome->reason)) {
+        struct restore_request request = *outcome->request;
+        request.not_after_ms = 0;
+        encode_ready_request(out, "resend", &request, "resend", settings);
+    }
+}
+
+int outcome_encode(const struct event_settings *settings, const struct outcome *outcome,
+                   struct json_out *scratch, struct out_message **ret_event)
+{
+    enum event_kind kind = EVENT_FAILED;
+    char id_kind[32] = "failed", id[GUID_CHARS + 1], object_id[GUID_CHARS + 1];
+    json_out_reset(scratch);
+    json_out_open_object(scratch, NULL);
+    encode_common(scratch, settings, outcome);
+    switch (reason_verdict(outcome->reason)) {
+    case VERDICT_SUCCEEDED:
+        kind = EVENT_SUCCEEDED;
+        (void)text_copy(id_kind, sizeof id_kind, "succeeded");
+        encode_succeeded(scratch, outcome);
+        break;
+    case VERDICT_CONFLICT:
+        kind = EVENT_CONFLICT;
+        (void)text_copy(id_kind, sizeof id_kind, "conflict");
+        encode_conflict(scratch, outcome);
+        encode_resolutions(scratch, settings, outcome);
+        break;
+    case VERDICT_FAILED: encode_failed(scratch, settings, outcome); break;
+    case VERDICT_PROCEED: assert(false && "an outcome has a verdict");
+    }
+    json_out_close_object(scratch);
+    if (outcome->reason == REASON_REQUEST_ID_REUSED)
+        (void)snprintf(id_kind, sizeof id_kind, "failed:reused:%.16s",
+                       outcome->request->envelope.digest);
+    request_uuid(outcome->request, id_kind, id);
+    outcome_object_id(outcome, object_id);
+    struct cloudevent event = {.kind = kind,
+                               .id = id,
+                               .object_id = object_id,
+                               .cause = &outcome->request->envelope,
+                               .time_ms = outcome->finished_at_ms};
+    return cloudevent_encode(settings, &event, scratch, ret_event);
+}

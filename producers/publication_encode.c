@@ -1,0 +1,69 @@
+#include "producers/publication_encode.h"
+
+#include "producers/dead_letter_encode.h"
+#include "producers/journal_encode.h"
+#include "producers/notification_encode.h"
+#include "producers/out_message.h"
+#include "producers/outcome_encode.h"
+#include "producers/replay_encode.h"
+
+#include <errno.h>
+
+static int encode_intent(struct publication *publication, struct json_out *scratch)
+{
+    struct out_message *message = NULL;
+    int rc = journal_encode_intent(publication, scratch, &message);
+    return rc < 0 ? rc : publication_add_message(publication, message);
+}
+
+static int encode_outcome(const struct event_settings *settings, struct publication *publication,
+                          struct json_out *scratch)
+{
+    const struct outcome *outcome = publication->of.outcome.outcome;
+    struct out_message *event = NULL, *message = NULL;
+    int rc = outcome_encode(settings, outcome, scratch, &event);
+    if (rc < 0)
+        return rc;
+    (void)publication_add_message(publication, event);
+    if (outcome->to.n > 0) {
+        rc = notification_encode(settings, outcome, publication->of.outcome.password, scratch,
+                                 &message);
+        if (rc < 0)
+            return rc;
+        (void)publication_add_message(publication, message);
+    }
+    rc = journal_encode_done(publication, event, &message);
+    return rc < 0 ? rc : publication_add_message(publication, message);
+}
+
+static int encode_reused(const struct event_settings *settings, struct publication *publication,
+                         struct json_out *scratch)
+{
+    const struct outcome *outcome = publication->of.reused;
+    struct out_message *message = NULL;
+    int rc = outcome_encode(settings, outcome, scratch, &message);
+    if (rc < 0)
+        return rc;
+    (void)publication_add_message(publication, message);
+    rc = journal_encode_skipped(publication, outcome->request->envelope.digest,
+                                outcome->finished_at_ms, &message);
+    return rc < 0 ? rc : publication_add_message(publication, message);
+}
+
+int publication_encode(const struct event_settings *settings, struct publication *publication,
+                       struct json_out *scratch)
+{
+    if (publication->messages != NULL)
+        return 0;
+    int rc = -EINVAL;
+    switch (publication->kind) {
+    case PUBLISH_INTENT: rc = encode_intent(publication, scratch); break;
+    case PUBLISH_OUTCOME: rc = encode_outcome(settings, publication, scratch); break;
+    case PUBLISH_REUSED: rc = encode_reused(settings, publication, scratch); break;
+    case PUBLISH_REPLAY: rc = replay_encode(publication); break;
+    case PUBLISH_DEAD_LETTER: rc = dead_letter_encode(settings, publication, scratch); break;
+    }
+    if (rc < 0)
+        publication_free_messages(publication);
+    return rc;
+}

@@ -1,0 +1,64 @@
+#include "producers/replay_encode.h"
+
+#include "producers/cloudevent_out.h"
+#include "producers/journal_encode.h"
+#include "producers/outcome_encode.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define REPLAY_BEGIN "{\"replayed\":true,"
+
+/* "true" is one byte shorter than "false", so the new beginning fits over the old, one further on.
+ */
+static void turn_flag(struct out_message *event)
+{
+    static_assert(sizeof OUTCOME_BEGIN == sizeof REPLAY_BEGIN + 1, "the flag grows in place");
+    char *value = (char *)event->value + 1; /* the message's own copy */
+    memcpy(value, REPLAY_BEGIN, sizeof REPLAY_BEGIN - 1);
+    event->value = value;
+    event->value_bytes--;
+}
+
+static int encode_event(const struct record *stored, struct out_message **ret_event)
+{
+    struct record_header headers[RECORD_HEADERS_MAX];
+    size_t n_headers = 0;
+    for (size_t i = 0; i < stored->n_headers; i++)
+        if (strncmp(stored->headers[i].name, "rw-", 3) != 0)
+            headers[n_headers++] = stored->headers[i];
+    const struct record_header *type = header_find(headers, n_headers, "ce_type");
+    const struct record_header *key = header_find(headers, n_headers, "ce_partitionkey");
+    if (type == NULL || type->value == NULL || key == NULL)
+        return -EPROTO;
+    enum event_kind kind = event_kind_of_type(type->value, type->value_bytes);
+    if (kind == EVENT_KIND_COUNT || stored->value_bytes < strlen(OUTCOME_BEGIN) ||
+        memcmp(stored->value, OUTCOME_BEGIN, strlen(OUTCOME_BEGIN)) != 0)
+        return -EPROTO;
+    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(kind),
+                                                       .partition = -1,
+                                                       .key = key->value,
+                                                       .key_bytes = key->value_bytes,
+                                                       .value = stored->value,
+                                                       .value_bytes = stored->value_bytes,
+                                                       .n_headers = n_headers,
+                                                       .headers = headers});
+    if (*ret_event == NULL)
+        return -ENOMEM;
+    turn_flag(*ret_event);
+    return 0;
+}
+
+int replay_encode(struct publication *publication)
+{
+    const struct record *stored = publication->of.replay.stored;
+    struct out_message *message = NULL;
+    assert(stored->n_headers <= RECORD_HEADERS_MAX);
+    int rc = encode_event(stored, &message);
+    if (rc < 0)
+        return rc;
+    (void)publication_add_message(publication, message);
+    rc = journal_encode_done_again(publication, &message);
+    return rc < 0 ? rc : publication_add_message(publication, message);
+}

@@ -1,0 +1,107 @@
+#include "producers/request_encode.h"
+
+#include <stdio.h>
+
+void request_key(const struct restore_request *request, char ret_key[NAME_BYTES + 1])
+{
+    (void)text_copy(ret_key, NAME_BYTES + 1, request->user.text);
+    text_lower(ret_key);
+}
+
+static const char *named_member(enum named_by by)
+{
+    switch (by) {
+    case NAMED_BY_ID: return "id";
+    case NAMED_BY_NAME: return "userPrincipalName";
+    case NAMED_BY_APP_ID: return "appId";
+    case NAMED_BY_NOTHING: break;
+    }
+    return NULL;
+}
+
+void request_encode_named(struct json_out *out, const char *name, const struct named *named)
+{
+    if (named->by == NAMED_BY_NOTHING)
+        return;
+    json_out_open_object(out, name);
+    json_out_text(out, named_member(named->by), named->text);
+    json_out_close_object(out);
+}
+
+void request_encode_ticket(struct json_out *out, const struct restore_request *request)
+{
+    if (request->ticket_system[0] == '\0' && request->ticket_id[0] == '\0')
+        return;
+    json_out_open_object(out, "ticket");
+    json_out_text(out, "system", request->ticket_system);
+    json_out_text(out, "id", request->ticket_id);
+    json_out_close_object(out);
+}
+
+static void encode_conflict(struct json_out *out, const struct restore_request *request)
+{
+    bool has_name_policy = request->name_policy != NAME_POLICY_ABSENT;
+    if (!has_name_policy && request->address_policy == ADDRESS_POLICY_ABSENT)
+        return;
+    json_out_open_object(out, "conflict");
+    if (has_name_policy) {
+        json_out_open_object(out, "userPrincipalName");
+        json_out_text(out, "policy", name_policy_word(request->name_policy));
+        json_out_text(out, "newUserPrincipalName", request->new_user_principal_name);
+        json_out_text(out, "renameActiveTo", request->rename_active_to);
+        json_out_close_object(out);
+    }
+    json_out_text(out, "proxyAddresses", address_policy_word(request->address_policy));
+    json_out_close_object(out);
+}
+
+static void encode_notify(struct json_out *out, const struct restore_request *request)
+{
+    if (!request->has_notify_to && request->notify_cc.n == 0 && request->locale[0] == '\0')
+        return;
+    json_out_open_object(out, "notify");
+    if (request->has_notify_to)
+        json_out_recipients(out, "to", &request->notify_to);
+    if (request->notify_cc.n > 0)
+        json_out_recipients(out, "cc", &request->notify_cc);
+    json_out_text(out, "locale", request->locale);
+    json_out_close_object(out);
+}
+
+static void encode_data(struct json_out *out, const struct restore_request *request)
+{
+    json_out_open_object(out, "data");
+    json_out_text(out, "tenant", request->tenant);
+    request_encode_named(out, "user", &request->user);
+    request_encode_named(out, "requestedBy", &request->requested_by);
+    encode_conflict(out, request);
+    json_out_text(out, "password", password_choice_word(request->password));
+    encode_notify(out, request);
+    json_out_text(out, "reason", request->reason);
+    request_encode_ticket(out, request);
+    json_out_time(out, "notAfter", request->not_after_ms);
+    json_out_close_object(out);
+}
+
+void request_encode(struct json_out *out, const char *name, const struct restore_request *request,
+                    const char *type_prefix)
+{
+    const struct request_envelope *envelope = &request->envelope;
+    char type[256], key[NAME_BYTES + 1];
+    (void)snprintf(type, sizeof type, "%suser.restore.requested.v1", type_prefix);
+    request_key(request, key);
+    json_out_open_object(out, name);
+    json_out_text(out, "specversion", "1.0");
+    json_out_text(out, "id", envelope->id);
+    json_out_text(out, "source", envelope->source);
+    json_out_text(out, "type", type);
+    json_out_time(out, "time", envelope->requested_at_ms);
+    json_out_text(out, "datacontenttype", "application/json");
+    json_out_text(out, "dataschema", "urn:restore-worker:schema:requested:1");
+    json_out_text(out, "partitionkey", key);
+    json_out_text(out, "correlationid", envelope->correlation_id);
+    json_out_text(out, "traceparent", envelope->traceparent);
+    json_out_text(out, "tracestate", envelope->tracestate);
+    encode_data(out, request);
+    json_out_close_object(out);
+}

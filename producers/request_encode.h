@@ -1,0 +1,21 @@
+/* A request as a whole structured CloudEvent: what an outcome hands out ready to send
+ * (`resolutions`, `resend`), and what restorectl sends. */
+#ifndef PRODUCERS_REQUEST_ENCODE_H
+#define PRODUCERS_REQUEST_ENCODE_H
+
+#include "policy/request.h"
+#include "producers/json_out.h"
+
+/* The key of the record: the user as named, lower case (contract 2). */
+void request_key(const struct restore_request *request, char ret_key[NAME_BYTES + 1]);
+
+/* Writes the event as one JSON object. Its attributes are those of request->envelope; `time` is
+ * written when requested_at_ms is not 0, `expirytime` never (data.notAfter says it). */
+void request_encode(struct json_out *out, const char *name, const struct restore_request *request,
+                    const char *type_prefix);
+
+/* {"user":…} and {"requestedBy":…} as events and requests both say them; nothing for nobody. */
+void request_encode_named(struct json_out *out, const char *name, const struct named *named);
+void request_encode_ticket(struct json_out *out, const struct restore_request *request);
+
+#endif

@@ -1,0 +1,442 @@
+/* Every kind of publication against data/<kind>/<case>/expected: all messages, all headers in their
+ * order, the values as JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "policy/instant.h"
+#include "producers/dead_letter_encode.h"
+#include "producers/outcome_encode.h"
+#include "producers/publication_encode.h"
+#include "producers/request_encode.h"
+#include "tests/unit/producers/dump.h"
+#include "tests/unit/producers/given.h"
+#include "tests/unit/producers/recipient.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SET(field, text) assert_true(text_copy(field, sizeof(field), text))
+
+static struct event_settings settings;
+static struct restore_request request;
+static struct user_facts before;
+static struct outcome outcome;
+static struct json_out scratch;
+static struct publication publication;
+
+static int given_everything(void **state)
+{
+    (void)state;
+    given_event_settings(&settings);
+    given_request(&request);
+    given_user(&before);
+    given_outcome(&outcome, &request, &before);
+    publication = (struct publication){.kind = PUBLISH_OUTCOME,
+                                       .partition = 7,
+                                       .offset = 4711,
+                                       .started_ms = GIVEN_STARTED_MS,
+                                       .of.outcome = {.outcome = &outcome, .password = ""}};
+    return 0;
+}
+
+static int free_everything(void **state)
+{
+    (void)state;
+    publication_free_messages(&publication);
+    json_out_free(&scratch);
+    return 0;
+}
+
+static void check(const char *folder, const char *name)
+{
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_golden(&settings, publication.messages, folder, name);
+}
+
+static void a_restore_that_changed_much(void **state)
+{
+    (void)state;
+    static struct string_list removed;
+    string_list_clear(&removed);
+    assert_true(string_list_add(&removed, "smtp:o.n@contoso.com"));
+    outcome.removed_addresses = &removed;
+    outcome.todo = TODO_SIGN_IN_DISABLED | TODO_NO_LICENCE | TODO_WAS_SYNCHRONISED;
+    SET(outcome.user_principal_name, "ola.2@contoso.com");
+    SET(outcome.mail, "ola.2@contoso.com");
+    SET(request.envelope.correlation_id, "corr-1");
+    SET(request.envelope.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    SET(request.envelope.tracestate, "vendor=x");
+    check("outcome", "restored");
+}
+
+static void a_user_who_was_active_already(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_ALREADY_ACTIVE;
+    outcome.before = NULL;
+    outcome.restorable_until_ms = 0;
+    outcome.password = PASSWORD_UNTOUCHED;
+    outcome.n_operations = 0;
+    SET(request.tenant, "fabrikam");
+    check("outcome", "already-active");
+}
+
+static void a_name_clash_with_two_ways_out(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_NAME_CONFLICT;
+    outcome.has_conflict = true;
+    outcome.conflict.property = CONFLICT_USER_PRINCIPAL_NAME;
+    SET(outcome.conflict.value, "ola@contoso.com");
+    outcome.conflict.holder_known = true;
+    SET(outcome.conflict.holder.id, "44444444-4444-4444-8444-444444444444");
+    SET(outcome.conflict.holder.user_principal_name, "ola@contoso.com");
+    SET(outcome.conflict.holder.display_name, "Ola Hansen");
+    outcome.conflict.holder.created_at_ms = GIVEN_STARTED_MS - DAY_MS;
+    outcome.conflict.holder.enabled = true;
+    outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
+    outcome.resolution[NAME_POLICY_REPLACE_ACTIVE] = true;
+    request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    SET(request.new_user_principal_name, "ola.n@contoso.com");
+    request.address_policy = ADDRESS_POLICY_REMOVE;
+    request.password = PASSWORD_GENERATE;
+    request.has_notify_to = true;
+    request.notify_to.n = 1;
+    SET(request.notify_to.address[0], "manager");
+    request.notify_cc.n = 1;
+    SET(request.notify_cc.address[0], "it@contoso.com");
+    request.not_after_ms = GIVEN_STARTED_MS + DAY_MS;
+    check("outcome", "name-conflict");
+}
+
+static void an_address_clash_with_an_unknown_holder(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_ADDRESS_CONFLICT;
+    outcome.has_conflict = true;
+    outcome.conflict.property = CONFLICT_PROXY_ADDRESSES;
+    check("outcome", "address-conflict");
+}
+
+static void a_user_nobody_found_is_named_as_the_request_did(void **state)
+{
+    (void)state;
+    static struct candidate candidate;
+    given_early_failure(&outcome, &request, REASON_NOT_FOUND);
+    request.user.by = NAMED_BY_NAME;
+    SET(request.user.text, "Ola@Contoso.com");
+    SET(candidate.id, "44444444-4444-4444-8444-444444444444");
+    SET(candidate.user_principal_name, "ola@contoso.com");
+    outcome.n_candidates = 1;
+    outcome.candidates = &candidate;
+    check("outcome", "not-found");
+}
+
+static void a_refusal_of_the_directory_is_told_in_its_words(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_DIRECTORY_REJECTED;
+    outcome.error_status = 400;
+    SET(outcome.error_code, "Request_BadRequest");
+    SET(outcome.error_request_id, "55555555-5555-4555-8555-555555555555");
+    check("outcome", "directory-rejected");
+}
+
+static void what_may_be_sent_again_comes_ready_to_send(void **state)
+{
+    (void)state;
+    given_early_failure(&outcome, &request, REASON_DIRECTORY_UNAVAILABLE);
+    SET(request.user.text, "8F3C0F9E-4B51-4C0E-9A51-0D5D1C1F7A10");
+    request.not_after_ms = GIVEN_STARTED_MS + MINUTE_MS;
+    request.requested_by.by = NAMED_BY_NOTHING;
+    check("outcome", "directory-unavailable");
+}
+
+static void an_uncertain_end_says_what_is_certain(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_NEEDS_HANDS;
+    outcome.restored = true;
+    outcome.todo = TODO_PASSWORD_NOT_SET;
+    outcome.milliseconds_left = -1;
+    check("outcome", "needs-hands");
+}
+
+static void a_reused_id_leaves_the_originals_journal_record_alone(void **state)
+{
+    (void)state;
+    given_early_failure(&outcome, &request, REASON_REQUEST_ID_REUSED);
+    publication.kind = PUBLISH_REUSED;
+    publication.of.reused = &outcome;
+    check("reused", "reused");
+}
+
+static void the_generated_password_travels_only_in_the_notification(void **state)
+{
+    (void)state;
+    struct recipient recipient;
+    recipient_make(&recipient);
+    settings.recipient_key = recipient.key;
+    char password[] = "Kj8-xQ2\"pw";
+    publication.of.outcome.password = password;
+    outcome.password = PASSWORD_GENERATED;
+    outcome.to.n = 2;
+    SET(outcome.to.address[0], "boss@contoso.com");
+    SET(outcome.to.address[1], "ola@home.example");
+    outcome.cc.n = 1;
+    SET(outcome.cc.address[0], "it@contoso.com");
+    SET(outcome.contact_display_name, "Admin");
+    SET(outcome.contact_mail, "admin@contoso.com");
+    check("notification", "user-restored");
+
+    const struct out_message *event = publication.messages, *notification = event->next;
+    json_error_t error;
+    json_t *data = json_loadb(notification->value, notification->value_bytes, 0, &error);
+    char *plain = recipient_open(&recipient, json_string_value(json_object_get(data, "secret")));
+    assert_string_equal(plain,
+                        "{\"password\":\"Kj8-xQ2\\\"pw\",\"userPrincipalName\":\"ola@contoso.com\","
+                        "\"userId\":\"8f3c0f9e-4b51-4c0e-9a51-0d5d1c1f7a10\","
+                        "\"eventId\":\"" /* the notification's own ce_id */
+                        "1805c7a1-0606-596f-82f5-c0e49f56156a\","
+                        "\"to\":[\"boss@contoso.com\",\"ola@home.example\"],\"exp\":1795262401}");
+    for (size_t i = 0; i < sizeof password; i++)
+        assert_int_equal(password[i], '\0');
+    free(plain);
+    json_decref(data);
+    recipient_free(&recipient);
+}
+
+static void a_failure_is_notified_with_code_and_hint(void **state)
+{
+    (void)state;
+    given_early_failure(&outcome, &request, REASON_TOO_OLD);
+    request.user.by = NAMED_BY_NAME;
+    SET(request.user.text, "Ola@Contoso.com");
+    request.locale[0] = '\0';
+    outcome.to.n = 1;
+    SET(outcome.to.address[0], "admin@contoso.com");
+    check("notification", "restore-failed");
+}
+
+static void a_conflict_is_notified_without_a_word_on_passwords(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_NAME_CONFLICT;
+    outcome.to.n = 1;
+    SET(outcome.to.address[0], "admin@contoso.com");
+    request.locale[0] = '\0';
+    check("notification", "restore-conflict");
+}
+
+static void an_intent_tells_another_process_how_to_go_on(void **state)
+{
+    (void)state;
+    static struct intent intent;
+    intent = (struct intent){.name_policy = NAME_POLICY_RENAME_RESTORED,
+                             .address_policy = ADDRESS_POLICY_REMOVE,
+                             .generate_password = true,
+                             .phase = INTENT_RESTORE,
+                             .user = &before,
+                             .started_at_ms = GIVEN_STARTED_MS};
+    SET(intent.rename_template, "{local}.{n}@{domain}");
+    publication.kind = PUBLISH_INTENT;
+    publication.of.intent.request = &request;
+    publication.of.intent.intent = &intent;
+    check("intent", "rename-restored");
+}
+
+static struct dead_letter *given_dead_letter(struct record *record, bool readable)
+{
+    *record = (struct record){
+        .topic = "user-restore.requests",
+        .partition = 7,
+        .offset = 4711,
+        .key = "k\xff",
+        .key_bytes = 2,
+        .value = "{\"requestId\":",
+        .value_bytes = 13,
+        .n_headers = 2,
+        .headers = {{.name = "content-type", .value = "application/json", .value_bytes = 16},
+                    {.name = "empty", .value = NULL}}};
+    static struct request_envelope cause;
+    cause = (struct request_envelope){0};
+    SET(cause.source, "urn:servicenow:prod");
+    SET(cause.id, "INC0012345");
+    SET(cause.correlation_id, "corr-1");
+    struct dead_letter *letter =
+        dead_letter_new(record, "line 1, column 13 (byte 13): value expected",
+                        readable ? &cause : NULL, GIVEN_FINISHED_MS);
+    assert_non_null(letter);
+    publication.kind = PUBLISH_DEAD_LETTER;
+    publication.of.dead_letter = letter;
+    return letter;
+}
+
+static void a_dead_letter_with_a_readable_id_also_fails_the_request(void **state)
+{
+    (void)state;
+    struct record record;
+    struct dead_letter *letter = given_dead_letter(&record, true);
+    memset(&record, 0xee, sizeof record); /* it must hold copies */
+    check("dead-letter", "readable-id");
+    dead_letter_free(letter);
+}
+
+static void a_dead_letter_keeps_a_null_key_and_a_null_value(void **state)
+{
+    (void)state;
+    struct record record;
+    struct dead_letter *letter = given_dead_letter(&record, false);
+    dead_letter_free(letter);
+    record.key = record.value = NULL;
+    record.key_bytes = record.value_bytes = record.n_headers = 0;
+    letter = dead_letter_new(&record, "the value is null", NULL, GIVEN_FINISHED_MS);
+    publication.of.dead_letter = letter;
+    check("dead-letter", "nothing");
+    dead_letter_free(letter);
+}
+
+static void what_is_too_large_loses_its_value_then_key_and_headers(void **state)
+{
+    (void)state;
+    struct record record;
+    struct dead_letter *letter = given_dead_letter(&record, false);
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_true(dead_letter_shrink(publication.messages));
+    assert_golden(&settings, publication.messages, "dead-letter", "truncated");
+    assert_true(dead_letter_shrink(publication.messages));
+    assert_golden(&settings, publication.messages, "dead-letter", "stripped");
+    assert_false(dead_letter_shrink(publication.messages));
+    assert_false(dead_letter_shrink(publication.messages->next)); /* the journal's record */
+    dead_letter_free(letter);
+}
+
+/* What stands in the journal after `outcome`, as a reader gets it. */
+static void store(struct record *record, char key[64])
+{
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    const struct out_message *done = publication.messages;
+    while (done->topic != TOPIC_JOURNAL)
+        done = done->next;
+    *record = (struct record){
+        .value = done->value, .value_bytes = done->value_bytes, .n_headers = done->n_headers};
+    memcpy(record->headers, done->headers, done->n_headers * sizeof *done->headers);
+    (void)snprintf(key, 64, "%s", (const char *)done->key);
+}
+
+static void a_repeat_publishes_the_stored_outcome_with_the_flag_turned(void **state)
+{
+    (void)state;
+    struct record stored;
+    char key[64];
+    settings.type_prefix = "com.example.before."; /* the prefix was changed in between */
+    store(&stored, key);
+    struct out_message *kept = publication.messages;
+    settings.type_prefix = "io.restore-worker.";
+    publication = (struct publication){.kind = PUBLISH_REPLAY,
+                                       .partition = 7,
+                                       .offset = 5000,
+                                       .of.replay = {.stored = &stored, .key = key}};
+    check("replay", "restored");
+    struct publication first = {.messages = kept};
+    publication_free_messages(&first);
+}
+
+static void what_is_no_outcome_is_not_replayed(void **state)
+{
+    (void)state;
+    struct record stored;
+    char key[64];
+    store(&stored, key);
+    struct out_message *kept = publication.messages;
+    publication =
+        (struct publication){.kind = PUBLISH_REPLAY, .of.replay = {.stored = &stored, .key = key}};
+    stored.value_bytes = 5;
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), -EPROTO);
+    assert_null(publication.messages);
+    stored.n_headers = 0;
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), -EPROTO);
+    struct publication first = {.messages = kept};
+    publication_free_messages(&first);
+}
+
+static void an_encoded_publication_is_not_encoded_again(void **state)
+{
+    (void)state;
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    const struct out_message *messages = publication.messages;
+    outcome.reason = REASON_NOT_FOUND;
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_ptr_equal(publication.messages, messages);
+}
+
+static void the_event_id_is_the_contracts_vector(void **state)
+{
+    (void)state;
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_string_equal(publication.messages->headers[2].name, "ce_id");
+    assert_string_equal(publication.messages->headers[2].value,
+                        "3fac718e-8086-5256-a5ed-f283398b4b66");
+}
+
+static void every_failure_has_a_sentence_of_its_own(void **state)
+{
+    (void)state;
+    for (int a = 0; a < REASONS; a++) {
+        bool failure = reason_verdict((enum reason)a) == VERDICT_FAILED;
+        assert_int_equal(failure_message((enum reason)a)[0] != '\0', failure);
+        for (int b = 0; failure && b < a; b++)
+            assert_string_not_equal(failure_message((enum reason)a),
+                                    failure_message((enum reason)b));
+    }
+}
+
+static void a_requests_time_is_written_when_it_has_one(void **state)
+{
+    (void)state;
+    request_encode(&scratch, NULL, &request, settings.type_prefix);
+    json_error_t error;
+    json_t *event = json_loadb(scratch.bytes, scratch.used, 0, &error);
+    assert_string_equal(json_string_value(json_object_get(event, "time")),
+                        "2026-11-20T11:59:00.000Z");
+    assert_string_equal(json_string_value(json_object_get(event, "type")),
+                        "io.restore-worker.user.restore.requested.v1");
+    json_decref(event);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, given_everything, free_everything)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_restore_that_changed_much),
+        TEST(a_user_who_was_active_already),
+        TEST(a_name_clash_with_two_ways_out),
+        TEST(an_address_clash_with_an_unknown_holder),
+        TEST(a_user_nobody_found_is_named_as_the_request_did),
+        TEST(a_refusal_of_the_directory_is_told_in_its_words),
+        TEST(what_may_be_sent_again_comes_ready_to_send),
+        TEST(an_uncertain_end_says_what_is_certain),
+        TEST(a_reused_id_leaves_the_originals_journal_record_alone),
+        TEST(the_generated_password_travels_only_in_the_notification),
+        TEST(a_failure_is_notified_with_code_and_hint),
+        TEST(a_conflict_is_notified_without_a_word_on_passwords),
+        TEST(an_intent_tells_another_process_how_to_go_on),
+        TEST(a_dead_letter_with_a_readable_id_also_fails_the_request),
+        TEST(a_dead_letter_keeps_a_null_key_and_a_null_value),
+        TEST(what_is_too_large_loses_its_value_then_key_and_headers),
+        TEST(a_repeat_publishes_the_stored_outcome_with_the_flag_turned),
+        TEST(what_is_no_outcome_is_not_replayed),
+        TEST(an_encoded_publication_is_not_encoded_again),
+        TEST(the_event_id_is_the_contracts_vector),
+        TEST(every_failure_has_a_sentence_of_its_own),
+        TEST(a_requests_time_is_written_when_it_has_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
