@@ -1,0 +1,60 @@
+/* restorectl's command line (contract 1). Strings are argv's. */
+#ifndef WORKER_RESTORECTL_OPTIONS_H
+#define WORKER_RESTORECTL_OPTIONS_H
+
+#include "policy/request.h"
+#include "worker/settings.h"
+
+/* sysexits family, contract 1 */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_SOME_FAILED = 1,
+    EXIT_CONFLICT = 3,
+    EXIT_USAGE = 64,
+    EXIT_NO_FILE = 66,
+    EXIT_UNREACHABLE = 69,
+    EXIT_INTERNAL = 70,
+    EXIT_IO = 74,
+    EXIT_TIMED_OUT = 75,
+    EXIT_NOT_PERMITTED = 77,
+    EXIT_CONFIGURATION = 78,
+};
+
+enum command {
+    COMMAND_RESTORE,
+    COMMAND_WAIT,
+    COMMAND_TOPICS_CREATE,
+    COMMAND_TOPICS_CHECK,
+    COMMAND_KEYS_NEW,
+    COMMANDS
+};
+
+enum { USERS_MAX = 100, TIMEOUT_SECONDS_MAX = 86400, REPLICATION_MAX = 100 };
+
+struct options {
+    enum command command;
+    int n_users;
+    struct named users[USERS_MAX];
+    /* What all users' requests have in common; its `user` and `envelope` are empty. */
+    struct restore_request request;
+    const char *request_id; /* restore: NULL, then one is made; wait: the operand */
+    int64_t timeout_ms;
+    bool no_wait, print, json;
+    const char *config; /* NULL: none, not by $RESTORECTL_CONFIG either */
+    const char *brokers;
+    int n_properties;
+    const char *properties[KAFKA_PROPERTIES_MAX];
+    int replication; /* -1: the broker's default */
+    const char *private_file, *public_file;
+};
+
+/* EXIT_OK and *ret_options, EXIT_OK and *ret_done (help and version were printed to `out`), or
+ * EXIT_USAGE after two lines on `err`. */
+enum exit_code options_parse(int argc, char **argv, FILE *out, FILE *err,
+                             struct options *ret_options, bool *ret_done);
+
+/* help.c */
+void help_print(FILE *out);
+void version_print(FILE *out);
+
+#endif

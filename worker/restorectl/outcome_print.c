@@ -1,0 +1,175 @@
+#include "worker/restorectl/outcome_print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { DAY_SECONDS = 86400, HOUR_SECONDS = 3600 };
+
+/* What the codes of `todo` ask of somebody (contract 4). */
+static const struct {
+    const char *code, *text;
+} todos[] = {
+    {"sign_in_disabled", "sign-in is disabled: enable it if the person is to work again"},
+    {"no_licence", "no licence is assigned: mailbox and apps need one"},
+    {"password_not_set", "no new password was set: set one by hand if the old one is not known"},
+    {"not_yet_visible", "not visible everywhere yet: look again in some minutes"},
+    {"restored_administrator", "holds a directory role again: check that this is meant"},
+    {"was_synchronised", "was synchronised from on premises: match it there, or it may go again"},
+    {"needs_hands", "look at the account in the directory: how it stands is not certain"},
+};
+
+/* C0, DEL, and C1 as UTF-8 writes it (U+0080 to U+009F): a terminal may obey them. */
+static void put(FILE *out, const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool is_c1 = c == 0xc2 && (unsigned char)text[1] < 0xa0;
+        fputc(c < 0x20 || c == 0x7f || is_c1 ? '?' : c, out);
+        text += is_c1;
+    }
+}
+
+/* "" where there is none. */
+static const char *member(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+/* Texts come from outside and are cleaned; what is around them is ours. */
+static void line(FILE *out, const char *lead, const char *text, const char *tail)
+{
+    fputs(lead, out);
+    put(out, text);
+    fputs(tail, out);
+}
+
+static void put_user(FILE *out, const json_t *data)
+{
+    const json_t *user = json_object_get(data, "user");
+    const char *name = member(user, "userPrincipalName");
+    const char *id = member(user, "id");
+    put(out, *name != '\0' ? name : *id != '\0' ? id : member(data, "requestId"));
+    if (*name != '\0' && *id != '\0')
+        line(out, " (", id, ")");
+}
+
+static void put_todo(FILE *out, const json_t *data)
+{
+    size_t i;
+    json_t *todo;
+    json_array_foreach(json_object_get(data, "todo"), i, todo)
+    {
+        const char *code = json_string_value(todo);
+        const char *text = code;
+        for (size_t k = 0; code != NULL && k < sizeof todos / sizeof todos[0]; k++)
+            if (strcmp(code, todos[k].code) == 0)
+                text = todos[k].text;
+        line(out, "  to do: ", text, "\n");
+    }
+}
+
+static void put_time_left(FILE *out, const json_t *data)
+{
+    json_int_t seconds = json_integer_value(json_object_get(data, "secondsLeft"));
+    if (seconds >= 2 * DAY_SECONDS)
+        fprintf(out, "  %" PRId64 " days left", (int64_t)seconds / DAY_SECONDS);
+    else if (seconds > 0)
+        fprintf(out, "  %" PRId64 " hours left", (int64_t)seconds / HOUR_SECONDS);
+    else
+        return;
+    line(out, ", until ", member(data, "restorableUntil"), "\n");
+}
+
+static void put_succeeded(FILE *out, const json_t *data)
+{
+    const json_t *changes = json_object_get(data, "changes");
+    const json_t *name = json_object_get(changes, "userPrincipalName");
+    size_t i;
+    json_t *address;
+    bool restored = strcmp(member(data, "disposition"), "restored") == 0;
+    fputs(restored ? ": restored\n" : ": was active already, nothing was changed\n", out);
+    if (name != NULL) {
+        line(out, "  renamed: ", member(name, "from"), "");
+        line(out, " -> ", member(name, "to"), "\n");
+    }
+    json_array_foreach(json_object_get(changes, "removedProxyAddresses"), i, address)
+        line(out, "  lost to another account: ", json_string_value(address), "\n");
+    if (strcmp(member(changes, "password"), "generated") == 0)
+        fputs("  a new password was generated and handed on; it must be changed at sign-in\n", out);
+    put_todo(out, data);
+}
+
+static void put_conflict(FILE *out, const json_t *data)
+{
+    size_t i;
+    json_t *item;
+    fputs(": conflict, not restored\n", out);
+    json_array_foreach(json_object_get(data, "conflicts"), i, item)
+    {
+        const json_t *holder = json_object_get(item, "holder");
+        line(out, "  ", member(item, "property"), " ");
+        line(out, "", member(item, "value"), " is held by ");
+        if (json_is_object(holder)) {
+            line(out, "", member(holder, "displayName"), "");
+            line(out, " (", member(holder, "userPrincipalName"), ", ");
+            line(out, "", member(holder, "id"), ")\n");
+        } else {
+            fputs("an account that was not found\n", out);
+        }
+    }
+    json_array_foreach(json_object_get(data, "resolutions"), i, item)
+    {
+        const char *policy = member(item, "policy");
+        if (*policy != '\0' && strcmp(policy, "reject") != 0)
+            line(out, "  next: restore again with --on-name-conflict ", policy, "\n");
+    }
+    put_time_left(out, data);
+}
+
+static void put_failed(FILE *out, const json_t *data)
+{
+    const json_t *error = json_object_get(data, "directoryError");
+    size_t i;
+    json_t *candidate;
+    line(out, ": failed, ", member(data, "code"), ": ");
+    line(out, "", member(data, "message"), "\n");
+    if (error != NULL) {
+        line(out, "  the directory said: ", member(error, "code"), "");
+        fprintf(out, " (%" PRId64 ")\n",
+                (int64_t)json_integer_value(json_object_get(error, "status")));
+    }
+    json_array_foreach(json_object_get(data, "candidates"), i, candidate)
+    {
+        line(out, "  candidate: ", member(candidate, "id"), "");
+        line(out, " ", member(candidate, "userPrincipalName"), "");
+        line(out, " ", member(candidate, "deletedAt"), "\n");
+    }
+    if (*member(data, "hint") != '\0')
+        line(out, "  next: ", member(data, "hint"), "\n");
+    put_todo(out, data);
+    put_time_left(out, data);
+}
+
+void outcome_print_text(const struct found_outcome *found, FILE *out)
+{
+    put_user(out, found->data);
+    switch (found->kind) {
+    case OUTCOME_SUCCEEDED: put_succeeded(out, found->data); break;
+    case OUTCOME_CONFLICT: put_conflict(out, found->data); break;
+    case OUTCOME_FAILED: put_failed(out, found->data); break;
+    }
+    if (json_is_true(json_object_get(found->data, "replayed")))
+        fputs("  this is the outcome of the same request, sent before\n", out);
+    fflush(out);
+}
+
+void outcome_print_json(const struct found_outcome *found, FILE *out)
+{
+    json_t *shown = json_pack("{s:s, s:s, s:O}", "type", found->type, "id", found->event_id, "data",
+                              found->data);
+    json_dumpf(shown, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(shown);
+    fflush(out);
+}
