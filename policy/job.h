@@ -2,7 +2,10 @@
  * caller carries the action out and comes back with what happened. Design section 9 is its table.
  *
  *   START -> REQUESTER -> FIND -> TARGET -> INTENT -> RESTORE -> MANAGER -> PASSWORD -> READ_BACK
- *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE */
+ *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE
+ *
+ * job.c is the table and what each answer means, job_resume.c finds out what a lost call or an
+ * earlier incarnation did, job_act.c asks, waits and gives up, job_outcome.c sums up. */
 #ifndef POLICY_JOB_H
 #define POLICY_JOB_H
 
@@ -13,7 +16,14 @@
 #include "policy/rules.h"
 
 /* A change leaves only this soon after the commit of the intent that announces it (design 7). */
-enum { PROOF_MS = 5 * SECOND_MS };
+enum {
+    PROOF_MS = 5 * SECOND_MS,
+    JOB_LAST_MS = 120 * SECOND_MS,   /* after the deadline: a change in doubt ends as needs_hands */
+    JOB_LAG_MS = 120 * SECOND_MS,    /* "not there" is replica lag this long (directory-api 7.5) */
+    JOB_CERTAIN_MS = 10 * SECOND_MS, /* after a lost call, "not done" counts */
+    JOB_SECOND_LOOK_MS = 5 * SECOND_MS,  /* a 404 on finding counts after this */
+    JOB_ROLES_FRESH_MS = 60 * SECOND_MS, /* promise P4 */
+};
 
 enum job_state { /* what is being waited for */
                  JOB_QUEUED,
@@ -65,21 +75,65 @@ struct job_action {
     int64_t until_mono_ms; /* SLEEP */
 };
 
+/* What is certain about the restore. Until RESTORED a job may fail, after it never. */
+enum job_effect { EFFECT_NONE, EFFECT_DOUBTFUL, EFFECT_RESTORED };
+
 struct job {
     const struct policy_rules *rules; /* borrowed, outlives the job */
     struct restore_request request;   /* filled by the decoder before job_init */
+
     struct directory_question question;
-    struct intent intent;
-    struct outcome outcome;
+    struct intent intent;   /* the plan; what COMMIT commits */
+    struct outcome outcome; /* complete once FINISH was answered */
 
     enum job_state state;
     enum job_state asleep_from; /* what WOKEN goes on with */
     enum job_state after_intent;
-    /* ... to be completed by the author of job.c */
+    struct instant now; /* of the event that is being handled */
+    uint64_t random;
+    char journal_key[GUID_CHARS + 1];
+    char user_id[GUID_CHARS + 1]; /* "": named by name and not found yet */
+
+    int64_t deadline_mono_ms;   /* the caller moves it on while the job stands still (contract 3) */
+    int64_t settled_at_mono_ms; /* RESUMED: no change before; else 0 */
+    enum job_effect effect;
+    bool resumed;
+    bool ours;          /* an active user is our work: a lost restore, or an earlier intent */
+    bool intent_stands; /* this incarnation committed one, and the caller did not doubt it */
+    bool unheard;       /* the last reply was BUSY or UNKNOWN */
+    int n_put_off;      /* BUSY, UNKNOWN or not there yet, in a row */
+    int n_not_found;    /* looks that found nobody, deleted or active */
+    int n_in_bin;       /* looks that found the user still deleted after a change in doubt */
+    int64_t doubt_since_mono_ms;
+    int64_t restored_at_mono_ms;
+    int64_t password_lost_at_mono_ms;
+    int64_t password_changed_before_ms; /* lastPasswordChangeDateTime before ours; 0: not known */
+    bool password_set;
+    bool password_given_up;
+    bool reconcile;                /* a proxy address clashed: restore without it */
+    int rename_number;             /* of the template, 0: the plain name */
+    char new_name[NAME_BYTES + 1]; /* that RESTORE asks for, "": the old one */
+    bool requester_known;          /* `requester` is valid */
+    int64_t requester_read_at_mono_ms;
+    bool manager_known;
+    bool manager_looked_for;
+    char manager_mail[ADDRESS_BYTES + 1];
+    int n_target_roles; /* -1: not read */
+    int n_calls[DIRECTORY_OPERATION_COUNT];
+
+    /* Not cleared by job_init: a page that no restore touches costs nothing. */
+    struct requester_facts requester;
+    struct operation operations[OPERATIONS_MAX];
+    struct candidate candidates[CANDIDATES_MAX];
+    struct user_facts before; /* as found in the bin, or in the earlier incarnation's intent */
+    struct string_list removed;
 };
 
 /* The request must already stand in job->request. `seed` feeds the jitter and nothing else. */
 void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed);
+
+/* SET_PASSWORD: the caller makes the password when it asks for the first time, keeps it for every
+ * further time, and publishes it only when outcome.password is PASSWORD_GENERATED. */
 struct job_action job_step(struct job *job, const struct job_event *event);
 
 #endif

@@ -1,0 +1,348 @@
+#include "policy/job_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct policy_facts job_facts(const struct job *job)
+{
+    return (struct policy_facts){
+        .rules = job->rules,
+        .request = &job->request,
+        .requester = job->requester_known ? &job->requester : NULL,
+        .target = job->outcome.before,
+        .n_target_roles = job->n_target_roles,
+        .now = job->now,
+    };
+}
+
+static enum reason decide(const struct job *job)
+{
+    struct policy_facts facts = job_facts(job);
+    return policy_decide(&facts);
+}
+
+/* After each discovery the rules are asked again. */
+static struct job_action pass_to(struct job *job, enum job_state next)
+{
+    enum reason reason = decide(job);
+    return reason == REASON_OK ? job_ask(job, next) : job_finish(job, reason);
+}
+
+static void plan_restore(struct job *job)
+{
+    const struct restore_request *request = &job->request;
+    struct intent *intent = &job->intent;
+    intent->name_policy = name_policy_in_force(job->rules, request);
+    intent->address_policy = address_policy_in_force(job->rules, request);
+    intent->generate_password = password_generate_in_force(job->rules, request);
+    memcpy(intent->new_user_principal_name, request->new_user_principal_name,
+           sizeof intent->new_user_principal_name);
+    memcpy(intent->rename_template, job->rules->rename_template, sizeof intent->rename_template);
+    intent->phase = INTENT_RESTORE;
+}
+
+/* A stranger learns nothing: the requester comes before any look-up of the user. */
+struct job_action job_begin(struct job *job)
+{
+    plan_restore(job);
+    bool read = requester_is_read(job->rules, &job->request);
+    return pass_to(job, read ? JOB_REQUESTER : JOB_FIND);
+}
+
+static struct job_action requester_answered(struct job *job, const struct directory_answer *answer)
+{
+    if (answer->status == DIRECTORY_YES)
+        job->requester = answer->requester;
+    else
+        memset(&job->requester, 0, sizeof job->requester);
+    job->requester_known = true;
+    job->requester_read_at_mono_ms = job->now.mono_ms;
+    return job->effect == EFFECT_RESTORED ? job_deliver(job) : pass_to(job, JOB_FIND);
+}
+
+static struct job_action without_requester(struct job *job, enum reason reason)
+{
+    if (job->effect != EFFECT_RESTORED)
+        return job_fail(job, reason);
+    memset(&job->requester, 0, sizeof job->requester);
+    job->requester_known = true;
+    return job_deliver(job);
+}
+
+static struct job_action ambiguous(struct job *job, const struct directory_answer *answer)
+{
+    int n = answer->n_candidates < CANDIDATES_MAX ? answer->n_candidates : CANDIDATES_MAX;
+    memcpy(job->candidates, answer->candidates, (size_t)n * sizeof job->candidates[0]);
+    job->outcome.n_candidates = n;
+    return job_finish(job, REASON_AMBIGUOUS_USER);
+}
+
+/* Every rule said yes. */
+static struct job_action ready(struct job *job)
+{
+    if (job->requester_known &&
+        job->now.mono_ms - job->requester_read_at_mono_ms > JOB_ROLES_FRESH_MS)
+        return job_ask(job, JOB_REQUESTER);
+    return job_change(job, JOB_RESTORE);
+}
+
+static struct job_action find_answered(struct job *job, const struct directory_answer *answer)
+{
+    if (answer->status == DIRECTORY_NOT_FOUND) {
+        if (job->ours)
+            job_doubt(job);
+        return job_ask(job, JOB_FIND_ACTIVE);
+    }
+    if (job->question.operation == DIRECTORY_DELETED_BY_NAME && answer->n_candidates > 1)
+        return ambiguous(job, answer);
+
+    job->effect = EFFECT_NONE;
+    user_facts_copy(&job->before, &answer->user);
+    job->outcome.before = &job->before;
+    job->intent.user = &job->before;
+    job->password_changed_before_ms = job->before.last_password_change_at_ms;
+    memcpy(job->user_id, job->before.id, sizeof job->user_id);
+    job_take_user(job, &job->before);
+
+    job->n_target_roles = -1;
+    enum reason reason = decide(job);
+    if (reason != REASON_OK)
+        return job_finish(job, reason);
+    return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET) : ready(job);
+}
+
+static struct job_action find_active_answered(struct job *job,
+                                              const struct directory_answer *answer)
+{
+    if (answer->status == DIRECTORY_NOT_FOUND) {
+        if (job->ours)
+            return job_look_again(job, JOB_FIND, job->doubt_since_mono_ms);
+        if (job->n_not_found++ == 0)
+            return job_sleep(job, JOB_FIND, job->now.mono_ms + JOB_SECOND_LOOK_MS);
+        return job_finish(job, REASON_NOT_FOUND);
+    }
+    if (job->ours)
+        return job_found_active(job, &answer->user);
+    if (job->user_id[0] != '\0') {
+        job_take_user(job, &answer->user);
+        return job_finish(job, REASON_ALREADY_ACTIVE);
+    }
+    /* Somebody bears the name, but nothing says that it is who was meant. */
+    struct candidate *namesake = &job->candidates[0];
+    memcpy(namesake->id, answer->user.id, sizeof namesake->id);
+    memcpy(namesake->user_principal_name, answer->user.user_principal_name,
+           sizeof namesake->user_principal_name);
+    memcpy(namesake->display_name, answer->user.display_name, sizeof namesake->display_name);
+    namesake->deleted_at_ms = 0;
+    job->outcome.n_candidates = 1;
+    return job_finish(job, REASON_NOT_FOUND);
+}
+
+static struct job_action target_answered(struct job *job, const struct directory_answer *answer)
+{
+    job->n_target_roles = answer->status == DIRECTORY_YES ? answer->n_roles : 0;
+    enum reason reason = decide(job);
+    return reason == REASON_OK ? ready(job) : job_finish(job, reason);
+}
+
+/* The name to try after a clash. Each is tried by restoring: the restore is the arbiter. */
+static bool next_name(struct job *job)
+{
+    const struct intent *plan = &job->intent;
+    if (plan->name_policy != NAME_POLICY_RENAME_RESTORED)
+        return false;
+    if (plan->new_user_principal_name[0] != '\0') {
+        if (job->new_name[0] != '\0')
+            return false;
+        memcpy(job->new_name, plan->new_user_principal_name, sizeof job->new_name);
+        return true;
+    }
+    job->rename_number = job->rename_number == 0 ? RENAME_NUMBER_FIRST : job->rename_number + 1;
+    return job->rename_number <= RENAME_NUMBER_LAST &&
+           rename_from_template(plan->rename_template, job->before.user_principal_name,
+                                job->rename_number, job->new_name);
+}
+
+static struct job_action name_taken(struct job *job)
+{
+    if (next_name(job))
+        return job_change(job, JOB_RESTORE);
+    struct conflict *conflict = &job->outcome.conflict;
+    job->outcome.has_conflict = true;
+    conflict->property = CONFLICT_USER_PRINCIPAL_NAME;
+    text_copy(conflict->value, sizeof conflict->value,
+              job->new_name[0] != '\0' && job->rename_number == 0
+                  ? job->new_name
+                  : job->before.user_principal_name);
+    return job_ask(job, JOB_HOLDER);
+}
+
+static struct job_action address_taken(struct job *job)
+{
+    if (job->intent.address_policy == ADDRESS_POLICY_REMOVE && !job->reconcile) {
+        job->reconcile = true;
+        return job_change(job, JOB_RESTORE);
+    }
+    job->outcome.has_conflict = true; /* the directory does not say which address, or whose */
+    job->outcome.conflict.property = CONFLICT_PROXY_ADDRESSES;
+    return job_finish(job, REASON_ADDRESS_CONFLICT);
+}
+
+static struct job_action restore_answered(struct job *job, const struct directory_answer *answer)
+{
+    if (answer->status == DIRECTORY_NAME_TAKEN)
+        return name_taken(job);
+    if (answer->status == DIRECTORY_ADDRESS_TAKEN)
+        return address_taken(job);
+    if (answer->status == DIRECTORY_NOT_FOUND) { /* purged, or restored: by us, or by another */
+        if (job->ours)
+            job_doubt(job);
+        return job_ask(job, JOB_FIND_ACTIVE);
+    }
+    if (answer->user.user_principal_name[0] != '\0')
+        memcpy(job->outcome.user_principal_name, answer->user.user_principal_name,
+               sizeof job->outcome.user_principal_name);
+    return job_restored(job);
+}
+
+static struct job_action holder_answered(struct job *job, const struct directory_answer *answer)
+{
+    struct conflict *conflict = &job->outcome.conflict;
+    const struct user_facts *holder = &answer->user;
+    if (answer->status == DIRECTORY_YES) {
+        if (text_equal_ignore_case(holder->id, job->user_id)) { /* nobody's clash: restored */
+            job->outcome.has_conflict = false;
+            return job_ask(job, JOB_FIND_ACTIVE);
+        }
+        conflict->holder_known = true;
+        memcpy(conflict->holder.id, holder->id, sizeof conflict->holder.id);
+        memcpy(conflict->holder.user_principal_name, holder->user_principal_name,
+               sizeof conflict->holder.user_principal_name);
+        memcpy(conflict->holder.display_name, holder->display_name,
+               sizeof conflict->holder.display_name);
+        conflict->holder.created_at_ms = holder->created_at_ms;
+        conflict->holder.enabled = holder->enabled;
+    }
+    return job_finish(job, REASON_NAME_CONFLICT);
+}
+
+static struct job_action without_holder(struct job *job, enum reason reason)
+{
+    (void)reason; /* that there is a conflict is certain, only with whom is not */
+    return job_finish(job, REASON_NAME_CONFLICT);
+}
+
+/* Design section 9. */
+#define READS(operation) .by_id = DIRECTORY_##operation, .by_name = DIRECTORY_##operation
+#define CHANGES(operation, confirm) READS(operation), .confirmed_by = JOB_##confirm
+/* clang-format off */
+const struct job_row job_rows[] = {
+    [JOB_QUEUED]    = {.name = "queued"},
+    [JOB_REQUESTER] = {.name = "requester", READS(REQUESTER),
+                       .answered = requester_answered, .without = without_requester},
+    [JOB_FIND]      = {.name = "find", .by_id = DIRECTORY_DELETED_BY_ID, .by_name = DIRECTORY_DELETED_BY_NAME,
+                       .answered = find_answered, .without = job_fail},
+    [JOB_FIND_ACTIVE] = {.name = "find_active", .by_id = DIRECTORY_USER_BY_ID, .by_name = DIRECTORY_USER_BY_NAME,
+                       .answered = find_active_answered, .without = job_fail},
+    [JOB_TARGET]    = {.name = "target", READS(TARGET_ROLES),
+                       .answered = target_answered, .without = job_fail},
+    [JOB_INTENT]    = {.name = "intent"},
+    [JOB_RESTORE]   = {.name = "restore", CHANGES(RESTORE, CONFIRM),
+                       .answered = restore_answered, .without = job_fail},
+    [JOB_CONFIRM]   = {.name = "confirm", READS(USER_BY_ID),
+                       .answered = job_active_looked, .without = job_fail},
+    [JOB_CONFIRM_BIN] = {.name = "confirm_bin", READS(DELETED_BY_ID),
+                       .answered = job_bin_looked, .without = job_fail},
+    [JOB_HOLDER]    = {.name = "holder", READS(USER_BY_NAME),
+                       .answered = holder_answered, .without = without_holder},
+    [JOB_MANAGER]   = {.name = "manager", READS(MANAGER),
+                       .answered = job_manager_answered, .without = job_without_manager},
+    [JOB_PASSWORD]  = {.name = "password", CHANGES(SET_PASSWORD, CONFIRM_PASSWORD),
+                       .answered = job_password_answered, .without = job_without_password},
+    [JOB_CONFIRM_PASSWORD] = {.name = "confirm_password", READS(USER_BY_ID),
+                       .answered = job_confirm_password_answered, .without = job_without_password},
+    [JOB_READ_BACK] = {.name = "read_back", READS(USER_BY_ID),
+                       .answered = job_read_back_answered, .without = job_without_read_back},
+    [JOB_SETTLE]    = {.name = "settle"},
+    [JOB_RESUME]    = {.name = "resume", READS(USER_BY_ID),
+                       .answered = job_active_looked, .without = job_fail},
+    [JOB_RESUME_BIN] = {.name = "resume_bin", READS(DELETED_BY_ID),
+                       .answered = job_bin_looked, .without = job_fail},
+    [JOB_DONE]      = {.name = "done"},
+};
+/* clang-format on */
+
+static struct job_action answered(struct job *job, const struct directory_answer *answer)
+{
+    const struct job_row *row = &job_rows[job->state];
+    assert(row->answered != NULL);
+    job_record(job, answer);
+    job->unheard = answer->status == DIRECTORY_BUSY || answer->status == DIRECTORY_UNKNOWN;
+    if (answer->status == DIRECTORY_YES)
+        job->n_put_off = 0;
+
+    switch (answer->status) {
+    case DIRECTORY_UNKNOWN:
+        if (job->state == JOB_RESTORE)
+            job_doubt(job);
+        if (job->state == JOB_PASSWORD)
+            job->password_lost_at_mono_ms = job->now.mono_ms;
+        return job_put_off(job, row->confirmed_by != JOB_QUEUED ? row->confirmed_by : job->state,
+                           answer->retry_after_ms);
+    case DIRECTORY_BUSY: return job_put_off(job, job->state, answer->retry_after_ms);
+    case DIRECTORY_UNPROVEN: job->intent_stands = false; return job_change(job, job->state);
+    case DIRECTORY_DENIED:
+    case DIRECTORY_REJECTED: return job_refused(job, answer);
+    case DIRECTORY_NAME_TAKEN:
+    case DIRECTORY_ADDRESS_TAKEN: assert(job->state == JOB_RESTORE); break;
+    case DIRECTORY_YES:
+    case DIRECTORY_NOT_FOUND: break;
+    }
+    return row->answered(job, answer);
+}
+
+const char *job_state_name(enum job_state state)
+{
+    assert(state <= JOB_DONE);
+    return job_rows[state].name;
+}
+
+void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed)
+{
+    size_t from = offsetof(struct job, question);
+    memset((char *)job + from, 0, offsetof(struct job, requester) - from);
+    user_facts_clear(&job->before);
+    string_list_clear(&job->removed);
+    job->rules = rules;
+    job->random = seed;
+    job->n_target_roles = -1;
+    job->outcome.request = &job->request;
+    job->outcome.candidates = job->candidates;
+    job->outcome.operations = job->operations;
+    request_uuid(&job->request, "journal", job->journal_key);
+    if (job->request.user.by == NAMED_BY_ID)
+        text_copy(job->user_id, sizeof job->user_id, job->request.user.text);
+    text_lower(job->user_id);
+}
+
+struct job_action job_step(struct job *job, const struct job_event *event)
+{
+    assert(job->state != JOB_DONE);
+    job->now = event->now;
+    switch (event->type) {
+    case JOB_STARTED:
+        assert(job->state == JOB_QUEUED);
+        job->intent.started_at_ms = job->now.wall_ms;
+        job->deadline_mono_ms = job->now.mono_ms + job->rules->request_deadline_ms;
+        return job_begin(job);
+    case JOB_RESUMED: assert(job->state == JOB_QUEUED); return job_resume(job, event);
+    case JOB_COMMITTED:
+        assert(job->state == JOB_INTENT);
+        job->intent_stands = true;
+        return job_ask(job, job->after_intent);
+    case JOB_WOKEN: return job_ask(job, job->asleep_from);
+    case JOB_ANSWERED: return answered(job, event->answer);
+    }
+    assert(false && "unknown event");
+    return (struct job_action){0};
+}

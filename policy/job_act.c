@@ -1,0 +1,141 @@
+/* Asking, waiting and giving up: how a job goes on, and for how long. */
+#include "policy/backoff.h"
+#include "policy/digest.h"
+#include "policy/job_private.h"
+
+#include <string.h>
+
+bool job_is_past(const struct job *job, int64_t mono_ms)
+{
+    return job->now.mono_ms >= mono_ms;
+}
+
+/* Nothing was changed: the deadline. Something was, or may have been: JOB_LAST_MS more, counted
+ * for a job that was resumed late from the moment it may act. */
+static int64_t limit_mono_ms(const struct job *job)
+{
+    if (job->effect == EFFECT_NONE)
+        return job->deadline_mono_ms;
+    int64_t from = job->deadline_mono_ms > job->settled_at_mono_ms ? job->deadline_mono_ms
+                                                                   : job->settled_at_mono_ms;
+    return from + JOB_LAST_MS;
+}
+
+static bool time_is_up(const struct job *job)
+{
+    if (job_is_past(job, limit_mono_ms(job)))
+        return true;
+    return job->effect == EFFECT_NONE && job->request.not_after_ms != 0 &&
+           job->now.directory_ms >= job->request.not_after_ms;
+}
+
+static struct job_action out_of_time(struct job *job, enum job_state state)
+{
+    job->state = state;
+    return job_rows[state].without(job, job->unheard ? REASON_DIRECTORY_UNAVAILABLE
+                                                     : REASON_DEADLINE_EXCEEDED);
+}
+
+struct job_action job_fail(struct job *job, enum reason reason)
+{
+    return job_finish(job, job->effect == EFFECT_NONE ? reason : REASON_NEEDS_HANDS);
+}
+
+struct job_action job_refused(struct job *job, const struct directory_answer *answer)
+{
+    struct outcome *outcome = &job->outcome;
+    outcome->error_status = answer->http_status;
+    memcpy(outcome->error_code, answer->error_code, sizeof outcome->error_code);
+    memcpy(outcome->error_request_id, answer->request_id, sizeof outcome->error_request_id);
+    return job_rows[job->state].without(job, answer->status == DIRECTORY_DENIED
+                                                 ? REASON_DIRECTORY_DENIED
+                                                 : REASON_DIRECTORY_REJECTED);
+}
+
+static void decimal(int number, char ret_text[12])
+{
+    char reversed[12];
+    int n = 0;
+    do {
+        reversed[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    for (int i = 0; i < n; i++)
+        ret_text[i] = reversed[n - 1 - i];
+    ret_text[n] = '\0';
+}
+
+static void fill_question(struct job *job, enum job_state state)
+{
+    const struct job_row *row = &job_rows[state];
+    struct directory_question *question = &job->question;
+    *question = (struct directory_question){.operation = row->by_id};
+    if (state == JOB_REQUESTER) {
+        const struct named *whom = &job->request.requested_by;
+        text_copy(question->id, sizeof question->id, whom->by == NAMED_BY_ID ? whom->text : "");
+        text_copy(question->name, sizeof question->name,
+                  whom->by == NAMED_BY_NAME ? whom->text : "");
+    } else if (state == JOB_HOLDER) {
+        text_copy(question->name, sizeof question->name, job->outcome.conflict.value);
+    } else if (job->user_id[0] == '\0') {
+        question->operation = row->by_name;
+        memcpy(question->name, job->request.user.text, sizeof question->name);
+    } else {
+        memcpy(question->id, job->user_id, sizeof question->id);
+    }
+    if (state == JOB_RESTORE) {
+        memcpy(question->new_user_principal_name, job->new_name, sizeof job->new_name);
+        question->reconcile_proxy_addresses = job->reconcile;
+    }
+
+    char n_th[12];
+    decimal(++job->n_calls[question->operation], n_th);
+    const char *const parts[] = {job->journal_key, directory_operation_name(question->operation),
+                                 n_th};
+    digest_uuid5(parts, 3, -1, question->client_request_id);
+}
+
+struct job_action job_ask(struct job *job, enum job_state state)
+{
+    if (time_is_up(job))
+        return out_of_time(job, state);
+    job->state = state;
+    fill_question(job, state);
+    return (struct job_action){.type = JOB_ASK};
+}
+
+struct job_action job_change(struct job *job, enum job_state state)
+{
+    if (job->intent_stands)
+        return job_ask(job, state);
+    if (time_is_up(job))
+        return out_of_time(job, state);
+    job->state = JOB_INTENT;
+    job->after_intent = state;
+    return (struct job_action){.type = JOB_COMMIT};
+}
+
+/* Whoever would only wake up out of time gives up now. */
+struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_mono_ms)
+{
+    if (until_mono_ms >= limit_mono_ms(job))
+        return out_of_time(job, then);
+    job->asleep_from = then;
+    return (struct job_action){.type = JOB_SLEEP, .until_mono_ms = until_mono_ms};
+}
+
+struct job_action job_put_off(struct job *job, enum job_state then, int64_t retry_after_ms)
+{
+    int64_t wait_ms = backoff_ms(job->n_put_off++, retry_after_ms, &job->random);
+    return job_sleep(job, then, job->now.mono_ms + wait_ms);
+}
+
+struct job_action job_look_again(struct job *job, enum job_state then, int64_t since_mono_ms)
+{
+    int64_t last_mono_ms = since_mono_ms + JOB_LAG_MS;
+    if (job_is_past(job, last_mono_ms))
+        return out_of_time(job, then);
+    int64_t wait_ms = backoff_ms(job->n_put_off++, 0, &job->random);
+    int64_t until_mono_ms = job->now.mono_ms + wait_ms;
+    return job_sleep(job, then, until_mono_ms < last_mono_ms ? until_mono_ms : last_mono_ms);
+}

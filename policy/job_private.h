@@ -1,0 +1,61 @@
+/* What the files of the state machine share. For policy/job*.c only. */
+#ifndef POLICY_JOB_PRIVATE_H
+#define POLICY_JOB_PRIVATE_H
+
+#include "policy/job.h"
+
+/* One state: what it asks, and what the answers lead to. */
+struct job_row {
+    const char *name;
+    enum directory_operation by_id, by_name; /* by_name until the user's id is known */
+    enum job_state confirmed_by; /* changes: finds out whether a lost one was done; else QUEUED */
+    /* YES, NOT_FOUND; RESTORE also the two clashes. */
+    struct job_action (*answered)(struct job *job, const struct directory_answer *answer);
+    /* Refused for good, or out of time: `reason` would be why the job fails, where it may fail. */
+    struct job_action (*without)(struct job *job, enum reason reason);
+};
+extern const struct job_row job_rows[];
+
+/* job.c */
+struct job_action job_begin(struct job *job);
+struct policy_facts job_facts(const struct job *job);
+
+/* job_deliver.c */
+struct job_action job_restored(struct job *job);
+struct job_action job_found_active(struct job *job, const struct user_facts *user);
+struct job_action job_deliver(struct job *job); /* the next thing that is missing */
+struct job_action job_manager_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_without_manager(struct job *job, enum reason reason);
+struct job_action job_password_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_confirm_password_answered(struct job *job,
+                                                const struct directory_answer *answer);
+struct job_action job_without_password(struct job *job, enum reason reason);
+struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_without_read_back(struct job *job, enum reason reason);
+
+/* job_resume.c */
+struct job_action job_resume(struct job *job, const struct job_event *event);
+void job_doubt(struct job *job);
+struct job_action job_active_looked(struct job *job, const struct directory_answer *answer);
+struct job_action job_bin_looked(struct job *job, const struct directory_answer *answer);
+
+/* job_act.c: the only functions that write job->state. Each checks the time left. */
+struct job_action job_ask(struct job *job, enum job_state state);
+/* A change: through INTENT, unless this incarnation's stands. */
+struct job_action job_change(struct job *job, enum job_state state);
+struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_mono_ms);
+struct job_action job_put_off(struct job *job, enum job_state then, int64_t retry_after_ms);
+/* Not there: perhaps replicas lag, so again, until JOB_LAG_MS after `since`. */
+struct job_action job_look_again(struct job *job, enum job_state then, int64_t since_mono_ms);
+struct job_action job_refused(struct job *job, const struct directory_answer *answer);
+struct job_action job_fail(struct job *job, enum reason reason);
+bool job_is_past(const struct job *job, int64_t mono_ms);
+
+/* job_outcome.c */
+struct job_action job_finish(struct job *job, enum reason reason);
+void job_record(struct job *job, const struct directory_answer *answer);
+void job_take_user(struct job *job, const struct user_facts *user);
+void job_take_read_back(struct job *job, const struct user_facts *user);
+void job_resolve_recipients(struct job *job);
+
+#endif
