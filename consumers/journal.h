@@ -19,9 +19,10 @@ struct journal_entry {
     struct journal_key key;
     int64_t request_offset;
     int64_t journal_offset;
-    int64_t time_ms : 62; /* rw-time */
+    int64_t time_ms : 62; /* rw-time; & JOURNAL_TIME_MASK tells the compiler that it fits */
     unsigned state : 2;   /* journal_state */
 };
+#define JOURNAL_TIME_MASK (INT64_MAX >> 2)
 
 /* A record of the journal, decoded. Headers and value stay as they were stored, because a replay
  * publishes them again. Borrows from `record`. */

@@ -1,0 +1,137 @@
+#include "consumers/kafka_in.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool option_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *reterr,
+                       size_t reterr_bytes)
+{
+    return rd_kafka_conf_set(conf, name, value, reterr, reterr_bytes) == RD_KAFKA_CONF_OK;
+}
+
+static bool options_set(rd_kafka_conf_t *conf, const struct kafka_option *options, char *reterr,
+                        size_t reterr_bytes)
+{
+    for (; options->name != NULL; options++)
+        if (!option_set(conf, options->name, options->value, reterr, reterr_bytes))
+            return false;
+    return true;
+}
+
+static bool property_set(rd_kafka_conf_t *conf, const char *property, char *reterr,
+                         size_t reterr_bytes)
+{
+    char name[128];
+    const char *equals = strchr(property, '=');
+    if (equals == NULL || (size_t)(equals - property) >= sizeof name) {
+        snprintf(reterr, reterr_bytes, "\"%.64s\" is not of the form name=value", property);
+        return false;
+    }
+    memcpy(name, property, (size_t)(equals - property));
+    name[equals - property] = '\0';
+    return option_set(conf, name, equals + 1, reterr, reterr_bytes);
+}
+
+int kafka_in_new(const struct request_consumer_settings *settings,
+                 const struct kafka_option *defaults, const struct kafka_option *fixed,
+                 rd_kafka_t **ret_handle, char *reterr, size_t reterr_bytes)
+{
+    /* log.queue: a log callback would run on librdkafka's threads. */
+    const struct kafka_option common[] = {
+        {"bootstrap.servers", settings->brokers}, {"log.queue", "true"}, {NULL, NULL}};
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool set = option_set(conf, "client.id", settings->instance, reterr, reterr_bytes) &&
+               options_set(conf, defaults, reterr, reterr_bytes);
+    for (int i = 0; set && i < settings->n_properties; i++)
+        set = property_set(conf, settings->properties[i], reterr, reterr_bytes);
+    if (!set || !options_set(conf, common, reterr, reterr_bytes) ||
+        !options_set(conf, fixed, reterr, reterr_bytes)) {
+        rd_kafka_conf_destroy(conf);
+        return -EINVAL;
+    }
+    rd_kafka_conf_set_events(conf,
+                             RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_REBALANCE);
+    *ret_handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reterr, reterr_bytes);
+    if (*ret_handle == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void kafka_in_wake(rd_kafka_queue_t *queue, int wake_fd)
+{
+    const uint64_t one = 1; /* eventfd(2) takes 8 bytes */
+    rd_kafka_queue_io_event_enable(queue, wake_fd, &one, sizeof one);
+}
+
+bool log_limit_passes(struct log_limit *limit, int code, int64_t now_mono_ms)
+{
+    enum { QUIET_MS = 10000 };
+    if (code == limit->code && now_mono_ms < limit->quiet_until_mono_ms)
+        return false;
+    *limit = (struct log_limit){code, now_mono_ms + QUIET_MS};
+    return true;
+}
+
+void record_from_message(const rd_kafka_message_t *message, struct record *ret_record)
+{
+    rd_kafka_timestamp_type_t type;
+    *ret_record = (struct record){
+        .topic = rd_kafka_topic_name(message->rkt),
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .key = message->key,
+        .key_bytes = message->key_len,
+        .value = message->payload,
+        .value_bytes = message->len,
+    };
+    rd_kafka_headers_t *headers;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    ret_record->n_headers = rd_kafka_header_cnt(headers);
+    for (size_t i = 0; i < ret_record->n_headers && i < RECORD_HEADERS_MAX; i++) {
+        struct record_header *header = &ret_record->headers[i];
+        rd_kafka_header_get_all(headers, i, &header->name, &header->value, &header->value_bytes);
+    }
+}
+
+/* Appends, with a zero behind it, to the block that record_copy measured. */
+static const void *append(char **end, const void *bytes, size_t n)
+{
+    if (bytes == NULL)
+        return NULL;
+    char *copy = *end;
+    memcpy(copy, bytes, n);
+    copy[n] = '\0';
+    *end += n + 1;
+    return copy;
+}
+
+struct record *record_copy(const struct record *record, size_t *ret_bytes)
+{
+    size_t n_headers =
+        record->n_headers < RECORD_HEADERS_MAX ? record->n_headers : RECORD_HEADERS_MAX;
+    size_t bytes =
+        sizeof *record + strlen(record->topic) + record->key_bytes + record->value_bytes + 3;
+    for (size_t i = 0; i < n_headers; i++)
+        bytes += strlen(record->headers[i].name) + record->headers[i].value_bytes + 2;
+    struct record *copy = malloc(bytes);
+    assert(copy != NULL);
+    *copy = *record;
+    char *end = (char *)(copy + 1);
+    copy->topic = append(&end, record->topic, strlen(record->topic));
+    copy->key = append(&end, record->key, record->key_bytes);
+    copy->value = append(&end, record->value, record->value_bytes);
+    for (size_t i = 0; i < n_headers; i++) {
+        struct record_header *header = &copy->headers[i];
+        header->name = append(&end, header->name, strlen(header->name));
+        header->value = append(&end, header->value, header->value_bytes);
+    }
+    *ret_bytes = bytes;
+    return copy;
+}

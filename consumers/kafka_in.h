@@ -1,0 +1,35 @@
+/* What the two consumer handles (requests, journal) have in common: how a handle is made, and how a
+ * message of librdkafka becomes a record. Loop thread only. */
+#ifndef CONSUMERS_KAFKA_IN_H
+#define CONSUMERS_KAFKA_IN_H
+
+#include "consumers/request_consumer.h"
+
+struct kafka_option {
+    const char *name, *value;
+};
+
+/* A consumer whose log lines, errors and rebalances wait in a queue as events, so that nothing of
+ * ours ever runs on a thread of librdkafka. `defaults` come before settings->properties and may be
+ * overridden by them, `fixed` come after; both end with a NULL name. -EINVAL with a sentence. */
+int kafka_in_new(const struct request_consumer_settings *settings,
+                 const struct kafka_option *defaults, const struct kafka_option *fixed,
+                 rd_kafka_t **ret_handle, char *reterr, size_t reterr_bytes);
+
+/* Writes to wake_fd whenever the queue stops being empty. */
+void kafka_in_wake(rd_kafka_queue_t *queue, int wake_fd);
+
+/* The same trouble is worth a line every ten seconds. */
+struct log_limit {
+    int code;
+    int64_t quiet_until_mono_ms;
+};
+bool log_limit_passes(struct log_limit *limit, int code, int64_t now_mono_ms);
+
+/* Borrows from the message. */
+void record_from_message(const rd_kafka_message_t *message, struct record *ret_record);
+
+/* One block with all that the record borrows; free() it. */
+struct record *record_copy(const struct record *record, size_t *ret_bytes);
+
+#endif
