@@ -37,7 +37,7 @@ struct request_consumer_handlers {
     void (*on_assigned)(void *context, struct request_partition *partition);
     /* All partitions go (the protocol is eager). Nothing is taken any more. The owner winds up and
      * calls request_consumer_finish_revoke, at once if `lost` (they are somebody else's already).
-     */
+     * Until then the partitions stay as they are; fetches that are open are never answered. */
     void (*on_revoked)(void *context, bool lost);
     /* The answer to request_consumer_fetch; record NULL: it could not be had (compacted away, or an
      * error that was logged). */
@@ -70,6 +70,12 @@ struct request_partition *request_consumer_partition(struct request_consumer *co
                                                      uint32_t epoch);
 /* Held / all partitions of the topic: this instance's share. */
 void request_consumer_share(const struct request_consumer *consumer, int *ret_held, int *ret_all);
+
+/* Why a partition of ours is not taken (its journal cannot be read), for /readyz; NULL: all are. */
+const char *request_consumer_trouble(const struct request_consumer *consumer);
+/* Outcomes up to this moment may have been forgotten before their window was over, because there
+ * were too many (metric dedupe_window_seconds); 0: none. Wall clock. */
+int64_t request_consumer_forgotten_ms(const struct request_consumer *consumer);
 
 /* Index of the journal: survives a revoke, so that only the tail is read after it. */
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,

@@ -1,0 +1,284 @@
+/* On librdkafka's mock cluster: what does not depend on transactions, which the mock only plays
+ * (measurements.md 2). Its groups take 3 s to form, and a rebalance session.timeout - 1 s. */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *const FAST[] = {"session.timeout.ms=6000", "heartbeat.interval.ms=500",
+                                   "fetch.wait.max.ms=10"};
+enum { N_FAST = sizeof FAST / sizeof *FAST };
+
+static const char KEY[] = "3fac718e-8086-5256-a5ed-f283398b4b66";
+
+static int held_by(const struct member *member)
+{
+    int held, all;
+    request_consumer_share(member->consumer, &held, &all);
+    return held;
+}
+
+static int setup(void **state)
+{
+    static struct rig rig;
+    rig_start(&rig, NULL, 4, 4);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_stop(*state);
+    return 0;
+}
+
+static void partitions_are_taken_from_in_turn_and_in_order(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rig_produce(rig, 20);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    rig_turn_for(500); /* not taken from: all queues fill */
+    assert_int_equal(member.n_taken, 0);
+    member.take_max = 1000;
+    UNTIL(member.n_taken == 80);
+    for (int i = 0; i < 20; i += 4) {
+        char four[5] = {0};
+        memcpy(four, member.taken_order + i, 4);
+        for (char partition = '0'; partition < '4'; partition++)
+            assert_non_null(strchr(four, partition));
+    }
+    int held, all;
+    request_consumer_share(member.consumer, &held, &all);
+    assert_int_equal(held, 4);
+    assert_int_equal(all, 4);
+    assert_int_equal(offsets_committable(&member.held[2]->offsets), 20);
+}
+
+static void what_is_not_taken_waits_and_the_group_stays(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    rig_produce(rig, 100);
+    member.take_max = 10;
+    UNTIL(member.n_taken == 10);
+    rig_turn_for(8000); /* longer than the session */
+    assert_int_equal(member.n_taken, 10);
+    assert_int_equal(member.n_revoked, 0);
+    member.take_max = 1000;
+    UNTIL(member.n_taken == 400);
+}
+
+static void a_new_record_wakes_the_loop(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member = {.take_max = 1000};
+    member_start(&member, rig, "one", FAST, N_FAST);
+    rig_produce(rig, 1); /* the first record of a producer waits for metadata, up to 1 s */
+    UNTIL(member.n_taken == 4);
+    for (int i = 0; i < 5; i++) {
+        int taken = member.n_taken;
+        rig_produce_to(rig, i % 4, 1);
+        int64_t produced_ms = rig_now_ms();
+        UNTIL(member.n_taken == taken + 1);
+        assert_true(rig_now_ms() - produced_ms < 150); /* the turns without wake-up are 200 ms */
+    }
+}
+
+static void the_journal_is_read_before_a_partition_is_assigned(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member = {.expected_key = KEY};
+    for (int32_t partition = 0; partition < 4; partition++) {
+        for (int i = 0; i < 500; i++) {
+            char key[40];
+            snprintf(key, sizeof key, "00000000-0000-5000-8000-%012d", i);
+            rig_write_journal(rig, partition, key, "done", i, "{}");
+        }
+        rig_write_journal(rig, partition, KEY, "intent", 7, "{}");
+    }
+    assert_int_equal(rd_kafka_flush(rig->producer, 10000), 0);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    for (int i = 0; i < 4; i++)
+        assert_true(member.journal_was_there[i]);
+}
+
+static void a_stored_record_is_fetched_by_its_offset(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rig_write_journal(rig, 1, KEY, "done", 1, "{\"nr\":0}");
+    rig_write_journal(rig, 1, KEY, "done", 2, "{\"nr\":1}");
+    rig_write_journal(rig, 1, "3fac718e-8086-5256-a5ed-f283398b4b67", "intent", 3, "{\"nr\":2}");
+    assert_int_equal(rd_kafka_flush(rig->producer, 10000), 0);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    for (int i = 0; i < 3; i++) { /* the last one was retained: an intent at or above the base */
+        request_consumer_fetch(member.consumer, 1, i, &member);
+        UNTIL(member.n_fetched == i + 1);
+        char expected[16];
+        snprintf(expected, sizeof expected, "{\"nr\":%d}", i);
+        assert_string_equal(member.fetched_value, expected);
+        assert_int_equal(member.fetched.request_offset, i + 1);
+    }
+    for (int i = 0; i < 100; i++)
+        request_consumer_fetch(member.consumer, 1, i % 3, &member);
+    UNTIL(member.n_fetched == 103);
+    request_consumer_fetch(member.consumer, 1, 3, &member);
+    request_consumer_fetch(member.consumer, 1, 1000, &member);
+    UNTIL(member.n_fetched_nothing == 2);
+}
+
+static void a_partition_with_an_unreadable_journal_is_not_taken(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member = {.take_max = 1000};
+    rig_write_journal(rig, 2, "no uuid", "done", 1, "{}");
+    rig_produce(rig, 5);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_taken == 15);
+    rig_turn_for(500);
+    assert_int_equal(member.n_assigned, 3);
+    assert_int_equal(member.taken[2], 0);
+    assert_non_null(request_consumer_trouble(member.consumer));
+    assert_non_null(strstr(member.log, "journal partition 2 cannot be read: record at offset 0"));
+}
+
+static void an_offset_that_is_refused_is_asked_for_again_and_never_none(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member = {.take_max = 1000};
+    rig_produce(rig, 10);
+    /* commits 6 for partition 3 */
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", rig->brokers, NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", rig->group, NULL, 0);
+    rd_kafka_t *committer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, rig->requests, 3)->offset = 6;
+    assert_int_equal(rd_kafka_commit(committer, list, 0), 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(committer);
+
+    enum { OFFSET_FETCH = 9 };
+    rd_kafka_mock_push_request_errors(
+        rig->mock, OFFSET_FETCH, 4, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT,
+        RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_taken == 34);
+    assert_int_equal(member.first_offset[3], 6);
+    assert_int_equal(member.first_offset[0], 0);
+    assert_non_null(strstr(member.log, "committed offsets: "));
+}
+
+static void a_revoked_partition_is_known_under_its_own_epoch_only(void **state)
+{
+    struct rig *rig = *state;
+    static struct member one = {.take_max = 1000, .revoke_by_hand = true};
+    static struct member two = {.take_max = 1000};
+    rig_produce(rig, 5);
+    member_start(&one, rig, "one", FAST, N_FAST);
+    UNTIL(one.n_taken == 20);
+    uint32_t epoch = one.epoch[0];
+    assert_non_null(request_consumer_partition(one.consumer, 0, epoch));
+    member_start(&two, rig, "two", FAST, N_FAST);
+    UNTIL(one.n_revoked == 1);
+    assert_int_equal(one.n_lost, 0);
+    /* Being revoked it is still there for the last batch, but nothing is taken. */
+    assert_non_null(request_consumer_partition(one.consumer, 0, epoch));
+    rig_produce(rig, 1);
+    rig_turn_for(300);
+    assert_int_equal(one.n_taken, 20);
+    assert_int_equal(two.n_assigned, 0);
+    request_consumer_finish_revoke(one.consumer);
+    assert_null(request_consumer_partition(one.consumer, 0, epoch));
+    memset(one.taken, 0, sizeof one.taken);
+    UNTIL(held_by(&one) == 2 && held_by(&two) == 2);
+    UNTIL(one.n_taken + two.n_taken == 20 + 24); /* nothing was committed */
+    assert_null(request_consumer_partition(one.consumer, 0, epoch));
+    int32_t kept = one.held[0] != NULL ? 0 : 2;
+    assert_non_null(request_consumer_partition(one.consumer, kept, one.epoch[kept]));
+    assert_true(one.epoch[kept] > epoch);
+}
+
+static void different_numbers_of_partitions_are_a_configuration_error(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rig_make_topic(rig, "other-journal", 3);
+    snprintf(rig->journal, sizeof rig->journal, "other-journal");
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.exit_code != 0);
+    assert_int_equal(member.exit_code, EX_CONFIG);
+    assert_non_null(strstr(member.why, "has 4 partitions and topic other-journal has 3"));
+}
+
+static void a_property_that_librdkafka_refuses_is_a_sentence(void **state)
+{
+    struct rig *rig = *state;
+    const char *properties[] = {"session.timeout.ms=never"};
+    struct request_consumer_settings settings = {.brokers = rig->brokers,
+                                                 .group = rig->group,
+                                                 .instance = "one",
+                                                 .requests_topic = rig->requests,
+                                                 .journal_topic = rig->journal,
+                                                 .n_properties = 1,
+                                                 .properties = properties,
+                                                 .wake_fd = -1};
+    struct request_consumer_handlers handlers = {0};
+    struct request_consumer *consumer;
+    char reterr[256] = "";
+    assert_true(request_consumer_new(&settings, &handlers, &consumer, reterr, sizeof reterr) < 0);
+    assert_non_null(strstr(reterr, "session.timeout.ms"));
+    properties[0] = "nonsense";
+    assert_true(request_consumer_new(&settings, &handlers, &consumer, reterr, sizeof reterr) < 0);
+    assert_string_equal(reterr, "\"nonsense\" is not of the form name=value");
+}
+
+static void it_closes_while_it_is_being_assigned(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rd_kafka_mock_push_request_errors(rig->mock, 9, 3, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(strstr(member.log, "committed offsets: ") != NULL);
+    assert_int_equal(member.n_assigned, 0);
+    int64_t before_ms = rig_now_ms();
+    member_stop(&member);
+    assert_true(rig_now_ms() - before_ms < 4000);
+}
+
+#define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        WITH_RIG(partitions_are_taken_from_in_turn_and_in_order),
+        WITH_RIG(what_is_not_taken_waits_and_the_group_stays),
+        WITH_RIG(a_new_record_wakes_the_loop),
+        WITH_RIG(the_journal_is_read_before_a_partition_is_assigned),
+        WITH_RIG(a_stored_record_is_fetched_by_its_offset),
+        WITH_RIG(a_partition_with_an_unreadable_journal_is_not_taken),
+        WITH_RIG(an_offset_that_is_refused_is_asked_for_again_and_never_none),
+        WITH_RIG(a_revoked_partition_is_known_under_its_own_epoch_only),
+        WITH_RIG(different_numbers_of_partitions_are_a_configuration_error),
+        WITH_RIG(a_property_that_librdkafka_refuses_is_a_sentence),
+        WITH_RIG(it_closes_while_it_is_being_assigned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
