@@ -257,6 +257,8 @@ const struct job_row job_rows[] = {
                        .answered = holder_answered, .without = without_holder},
     [JOB_MANAGER]   = {.name = "manager", READS(MANAGER),
                        .answered = job_manager_answered, .without = job_without_manager},
+    [JOB_VISIBLE]   = {.name = "visible", READS(USER_BY_ID),
+                       .answered = job_visible_answered, .without = job_without_manager},
     [JOB_PASSWORD]  = {.name = "password", CHANGES(SET_PASSWORD, CONFIRM_PASSWORD),
                        .answered = job_password_answered, .without = job_without_password},
     [JOB_CONFIRM_PASSWORD] = {.name = "confirm_password", READS(USER_BY_ID),

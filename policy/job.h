@@ -37,6 +37,7 @@ enum job_state { /* what is being waited for */
                  JOB_CONFIRM_BIN, /* ... or still deleted? */
                  JOB_HOLDER,
                  JOB_MANAGER,
+                 JOB_VISIBLE, /* no manager: or is the restored user not there yet? */
                  JOB_PASSWORD,
                  JOB_CONFIRM_PASSWORD,
                  JOB_READ_BACK,
@@ -101,9 +102,10 @@ struct job {
     bool ours;          /* an active user is our work: a lost restore, or an earlier intent */
     bool intent_stands; /* this incarnation committed one, and the caller did not doubt it */
     bool unheard;       /* the last reply was BUSY or UNKNOWN */
-    int n_put_off;      /* BUSY, UNKNOWN or not there yet, in a row */
-    int n_not_found;    /* looks that found nobody, deleted or active */
-    int n_in_bin;       /* looks that found the user still deleted after a change in doubt */
+    int64_t not_before_mono_ms; /* Retry-After: also when another question is next */
+    int n_put_off;              /* BUSY, UNKNOWN or not there yet, in a row */
+    int n_not_found;            /* looks that found nobody, deleted or active */
+    int n_in_bin; /* looks that found the user still deleted after a change in doubt */
     int64_t doubt_since_mono_ms;
     int64_t restored_at_mono_ms;
     int64_t password_lost_at_mono_ms;
@@ -116,7 +118,7 @@ struct job {
     bool requester_known;          /* `requester` is valid */
     int64_t requester_read_at_mono_ms;
     bool manager_known;
-    bool manager_looked_for;
+    bool visible; /* a look found the restored user, so that "no manager" means it */
     char manager_mail[ADDRESS_BYTES + 1];
     int n_target_roles; /* -1: not read */
     int n_calls[DIRECTORY_OPERATION_COUNT];

@@ -99,6 +99,8 @@ struct job_action job_ask(struct job *job, enum job_state state)
 {
     if (time_is_up(job))
         return out_of_time(job, state);
+    if (!job_is_past(job, job->not_before_mono_ms))
+        return job_sleep(job, state, job->not_before_mono_ms);
     job->state = state;
     fill_question(job, state);
     return (struct job_action){.type = JOB_ASK};
@@ -127,6 +129,7 @@ struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_
 struct job_action job_put_off(struct job *job, enum job_state then, int64_t retry_after_ms)
 {
     int64_t wait_ms = backoff_ms(job->n_put_off++, retry_after_ms, &job->random);
+    job->not_before_mono_ms = job->now.mono_ms + retry_after_ms;
     return job_sleep(job, then, job->now.mono_ms + wait_ms);
 }
 

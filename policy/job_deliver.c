@@ -42,17 +42,24 @@ struct job_action job_found_active(struct job *job, const struct user_facts *use
     return job_restored(job);
 }
 
+/* 404 is "no manager", or "no such user" of a replica that has not heard of the restore; without a
+ * look at the user himself a lag would cost him his password. */
 struct job_action job_manager_answered(struct job *job, const struct directory_answer *answer)
 {
-    /* Nobody, or a replica that has not heard of the user yet: like every 404, looked at twice. */
-    if (answer->status == DIRECTORY_NOT_FOUND && !job->manager_looked_for) {
-        job->manager_looked_for = true;
-        return job_sleep(job, JOB_MANAGER, job->now.mono_ms + JOB_SECOND_LOOK_MS);
-    }
+    if (answer->status == DIRECTORY_NOT_FOUND && !job->visible)
+        return job_ask(job, JOB_VISIBLE);
     if (answer->status == DIRECTORY_YES)
         memcpy(job->manager_mail, answer->manager_mail, sizeof job->manager_mail);
     job->manager_known = true;
     return job_deliver(job);
+}
+
+struct job_action job_visible_answered(struct job *job, const struct directory_answer *answer)
+{
+    if (answer->status == DIRECTORY_NOT_FOUND)
+        return job_look_again(job, JOB_VISIBLE, job->restored_at_mono_ms);
+    job->visible = true;
+    return job_ask(job, JOB_MANAGER);
 }
 
 struct job_action job_without_manager(struct job *job, enum reason reason)

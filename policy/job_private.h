@@ -25,6 +25,7 @@ struct job_action job_restored(struct job *job);
 struct job_action job_found_active(struct job *job, const struct user_facts *user);
 struct job_action job_deliver(struct job *job); /* the next thing that is missing */
 struct job_action job_manager_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_visible_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_manager(struct job *job, enum reason reason);
 struct job_action job_password_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_confirm_password_answered(struct job *job,

@@ -1,0 +1,96 @@
+/* Negative controls: with a protection taken away the watching must see a promise break. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/situations.h"
+
+#include <string.h>
+
+static struct run run;
+
+static int the_plain_case(void **state)
+{
+    (void)state;
+    run_given(&run);
+    run.script.from = DIRECTORY_RESTORE;
+    return 0;
+}
+
+static void assert_only_with_control(enum control control, const char *promise)
+{
+    struct world world = run.world;
+    run_restore(&run);
+    assert_null(run.broken);
+    run.world = world;
+    run.control = control;
+    run_restore(&run);
+    assert_non_null(run.broken);
+    assert_string_equal(run.broken, promise);
+}
+
+static void lose(enum directory_operation from, enum fault first, enum fault second)
+{
+    run.script.from = from;
+    run.script.n_faults = 2;
+    run.script.faults[0] = first;
+    run.script.faults[1] = second;
+}
+
+static void crash(int at_action, enum crash how)
+{
+    run.script.n_crashes = 1;
+    run.script.crashes[0].at_action = at_action;
+    run.script.crashes[0].crash = how;
+}
+
+static void without_confirming_a_lost_restore_is_repeated(void **state)
+{
+    (void)state;
+    lose(DIRECTORY_RESTORE, FAULT_LOST_AFTER, FAULT_NONE);
+    assert_only_with_control(CONTROL_LOST_IS_BUSY, "a lost restore is confirmed, not repeated");
+}
+
+static void without_confirming_a_lost_password_is_repeated(void **state)
+{
+    (void)state;
+    lose(DIRECTORY_SET_PASSWORD, FAULT_LOST_AFTER, FAULT_NONE);
+    assert_only_with_control(CONTROL_LOST_IS_BUSY, "a lost password is confirmed, not repeated");
+}
+
+static void without_the_journal_our_work_looks_like_anothers(void **state)
+{
+    (void)state;
+    crash(4, CRASH_AFTER); /* requester, find, target, intent, restore */
+    assert_only_with_control(CONTROL_JOURNAL_FORGETS,
+                             "what we restored is not called already active");
+}
+
+static void without_settling_a_late_call_meets_its_successors(void **state)
+{
+    (void)state;
+    crash(6, CRASH_LATE); /* ... restore, manager, password */
+    assert_only_with_control(CONTROL_NO_SETTLING, "no change before the settling time");
+}
+
+static void an_untold_retry_after_is_undercut(void **state)
+{
+    (void)state;
+    lose(DIRECTORY_RESTORE, FAULT_BUSY, FAULT_BUSY);
+    assert_only_with_control(CONTROL_RETRY_AFTER_UNTOLD, "Retry-After is never undercut");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(without_confirming_a_lost_restore_is_repeated, the_plain_case),
+        cmocka_unit_test_setup(without_confirming_a_lost_password_is_repeated, the_plain_case),
+        cmocka_unit_test_setup(without_the_journal_our_work_looks_like_anothers, the_plain_case),
+        cmocka_unit_test_setup(without_settling_a_late_call_meets_its_successors, the_plain_case),
+        cmocka_unit_test_setup(an_untold_retry_after_is_undercut, the_plain_case),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

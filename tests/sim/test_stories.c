@@ -1,0 +1,421 @@
+/* What a restore does, told in the words the daemon logs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/run.h"
+
+static struct run run;
+
+static int the_plain_case(void **state)
+{
+    (void)state;
+    run_given(&run);
+    run.traced = true;
+    run.script.from = DIRECTORY_RESTORE;
+    return 0;
+}
+
+static void assert_story(enum reason reason, const char *story)
+{
+    run_restore(&run);
+    assert_string_equal(run.trace, story);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, reason);
+}
+
+#define FOUND                                                                                      \
+    "requester: yes\n"                                                                             \
+    "find: yes\n"                                                                                  \
+    "target: not found\n"                                                                          \
+    "intent: committed\n"
+#define DELIVERED                                                                                  \
+    "manager: yes\n"                                                                               \
+    "password: yes\n"                                                                              \
+    "read_back: yes\n"                                                                             \
+    "finish: restored\n"
+
+static void fault(enum fault fault)
+{
+    run.script.faults[run.script.n_faults++] = fault;
+}
+
+static void crash(int at_action, enum crash how)
+{
+    run.script.n_crashes = 1;
+    run.script.crashes[0].at_action = at_action;
+    run.script.crashes[0].crash = how;
+}
+
+static void a_plain_restore(void **state)
+{
+    (void)state;
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n" DELIVERED);
+
+    const struct outcome *outcome = &run.job.outcome;
+    assert_int_equal(run.n_calls, 7);
+    assert_int_equal(outcome->password, PASSWORD_GENERATED);
+    assert_int_equal(outcome->todo, 0);
+    assert_true(outcome->restored);
+    assert_string_equal(outcome->user_id, GIVEN_USER_ID);
+    assert_string_equal(outcome->user_principal_name, GIVEN_USER_NAME);
+    assert_string_equal(outcome->display_name, "Ola Nordmann");
+    assert_string_equal(outcome->preferred_language, "nb-NO");
+    assert_string_equal(outcome->before->user_principal_name, GIVEN_USER_NAME);
+    assert_int_equal(outcome->started_at_ms, GIVEN_NOW_MS);
+    assert_int_equal(outcome->finished_at_ms, GIVEN_NOW_MS + 7 * CALL_MS + COMMIT_MS);
+    assert_int_equal(outcome->restorable_until_ms, GIVEN_DELETED_AT_MS + 30 * DAY_MS);
+    assert_int_equal(outcome->milliseconds_left,
+                     outcome->restorable_until_ms - outcome->finished_at_ms - DIRECTORY_AHEAD_MS);
+    assert_null(outcome->removed_addresses);
+    assert_int_equal(outcome->to.n, 1);
+    assert_string_equal(outcome->to.address[0], GIVEN_MANAGER);
+    assert_int_equal(outcome->cc.n, 0);
+    assert_string_equal(outcome->contact_display_name, "Kari Admin");
+    assert_string_equal(outcome->contact_mail, "kari@contoso.com");
+    assert_int_equal(outcome->n_operations, 2);
+    assert_int_equal(outcome->operations[0].operation, DIRECTORY_RESTORE);
+    assert_int_equal(outcome->operations[1].operation, DIRECTORY_SET_PASSWORD);
+    assert_string_equal(outcome->operations[1].request_id, "request-id");
+}
+
+static void four_calls_are_enough_when_nobody_need_be_looked_up(void **state)
+{
+    (void)state;
+    run.rules.check_requester = false;
+    run.rules.reject_privileged_targets = false;
+    run.request.has_notify_to = true;
+    given_recipients(&run.request.notify_to, "it@contoso.com", NULL);
+    assert_story(REASON_RESTORED, "find: yes\n"
+                                  "intent: committed\n"
+                                  "restore: yes\n"
+                                  "password: yes\n"
+                                  "read_back: yes\n"
+                                  "finish: restored\n");
+    assert_int_equal(run.n_calls, 4);
+}
+
+static void a_lost_reply_is_looked_for_among_the_active(void **state)
+{
+    (void)state;
+    fault(FAULT_LOST_AFTER);
+    assert_story(REASON_RESTORED, FOUND "restore: unknown\n"
+                                        "sleep\n"
+                                        "confirm: yes\n" DELIVERED);
+    assert_string_equal(run.job.outcome.operations[0].request_id, "request-id");
+}
+
+static void a_lost_call_is_repeated_when_the_bin_says_so_twice(void **state)
+{
+    (void)state;
+    fault(FAULT_LOST_BEFORE);
+    assert_story(REASON_RESTORED, FOUND "restore: unknown\n"
+                                        "sleep\n"
+                                        "confirm: not found\n"
+                                        "confirm_bin: yes\n"
+                                        "sleep\n"
+                                        "confirm: not found\n"
+                                        "confirm_bin: yes\n"
+                                        "restore: yes\n" DELIVERED);
+}
+
+static void whoever_is_neither_deleted_nor_active_needs_hands(void **state)
+{
+    (void)state;
+    run.world.lag_ms = HOUR_MS;
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_NEEDS_HANDS);
+    assert_int_equal(run.job.now.mono_ms - run.job.doubt_since_mono_ms, JOB_LAG_MS + 2 * CALL_MS);
+    assert_false(run.job.outcome.restored);
+}
+
+static void an_unproven_intent_is_committed_again(void **state)
+{
+    (void)state;
+    fault(FAULT_UNPROVEN);
+    assert_story(REASON_RESTORED, FOUND "restore: unproven\n"
+                                        "intent: committed\n"
+                                        "restore: yes\n" DELIVERED);
+}
+
+static void a_busy_directory_is_asked_the_same_later(void **state)
+{
+    (void)state;
+    fault(FAULT_BUSY);
+    assert_story(REASON_RESTORED, FOUND "restore: busy\n"
+                                        "sleep\n"
+                                        "restore: yes\n" DELIVERED);
+    assert_true(run.job.outcome.finished_at_ms - GIVEN_NOW_MS > 7 * SECOND_MS);
+}
+
+static void a_lagging_replica_costs_time_and_not_the_password(void **state)
+{
+    (void)state;
+    run.world.lag_ms = 250;
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n"
+                                        "manager: not found\n"
+                                        "visible: not found\n"
+                                        "sleep\n"
+                                        "visible: yes\n" DELIVERED);
+}
+
+static void who_has_no_manager_gets_no_password(void **state)
+{
+    (void)state;
+    run.world.manager_is_nobody = true;
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n"
+                                        "manager: not found\n"
+                                        "visible: yes\n"
+                                        "manager: not found\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.job.outcome.password, PASSWORD_LEFT);
+    assert_int_equal(run.job.outcome.todo, TODO_PASSWORD_NOT_SET);
+    assert_int_equal(run.job.outcome.to.n, 0);
+}
+
+static void a_refused_password_is_left_to_do(void **state)
+{
+    (void)state;
+    run.world.password_refused = true;
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n"
+                                        "manager: yes\n"
+                                        "password: rejected\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.job.outcome.password, PASSWORD_LEFT);
+    assert_int_equal(run.job.outcome.todo, TODO_PASSWORD_NOT_SET);
+    assert_int_equal(run.job.outcome.to.n, 1); /* told of the restore, without a secret */
+}
+
+static void a_lost_password_shows_in_the_date_of_its_change(void **state)
+{
+    (void)state;
+    run.script.from = DIRECTORY_SET_PASSWORD;
+    fault(FAULT_LOST_AFTER);
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n"
+                                        "manager: yes\n"
+                                        "password: unknown\n"
+                                        "sleep\n"
+                                        "confirm_password: yes\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.world.n_password_writes, 1);
+}
+
+static void a_taken_name_is_a_conflict_with_its_holder(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.rules.notify_on_conflict = true;
+    run.request.has_notify_to = true;
+    given_recipients(&run.request.notify_to, "it@contoso.com", "manager");
+    assert_story(REASON_NAME_CONFLICT, FOUND "restore: name taken\n"
+                                             "holder: yes\n"
+                                             "finish: name_conflict\n");
+    const struct outcome *outcome = &run.job.outcome;
+    assert_true(outcome->has_conflict);
+    assert_int_equal(outcome->conflict.property, CONFLICT_USER_PRINCIPAL_NAME);
+    assert_string_equal(outcome->conflict.value, GIVEN_USER_NAME);
+    assert_true(outcome->conflict.holder_known);
+    assert_string_equal(outcome->conflict.holder.id, "77777777-0000-0000-0000-000000000000");
+    assert_true(outcome->resolution[NAME_POLICY_RENAME_RESTORED]);
+    assert_int_equal(outcome->password, PASSWORD_UNTOUCHED);
+    assert_int_equal(outcome->to.n, 1); /* whose manager cannot be read in the bin */
+}
+
+static void the_first_free_name_of_the_template_is_taken(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.world.n_template_names_taken = 2;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    assert_story(REASON_RESTORED, FOUND "restore: name taken\n"
+                                        "restore: name taken\n"
+                                        "restore: name taken\n"
+                                        "restore: yes\n" DELIVERED);
+    assert_string_equal(run.job.outcome.user_principal_name, "ola.4@contoso.com");
+    assert_string_equal(run.job.outcome.before->user_principal_name, GIVEN_USER_NAME);
+}
+
+static void a_template_without_a_free_name_is_a_conflict(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.world.n_template_names_taken = RENAME_NUMBER_LAST;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_NAME_CONFLICT);
+    assert_int_equal(run.job.n_calls[DIRECTORY_RESTORE], 20); /* the plain name and 2..20 */
+    assert_string_equal(run.job.outcome.conflict.value, GIVEN_USER_NAME);
+    assert_false(run.job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]);
+    assert_int_equal(run.job.outcome.n_operations, 20);
+}
+
+static void a_new_name_is_tried_once(void **state)
+{
+    (void)state;
+    run.world.name_taken = run.world.new_name_taken = true;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    text_copy(run.request.new_user_principal_name, sizeof run.request.new_user_principal_name,
+              "ola.n@contoso.com");
+    assert_story(REASON_NAME_CONFLICT, FOUND "restore: name taken\n"
+                                             "restore: name taken\n"
+                                             "holder: yes\n"
+                                             "finish: name_conflict\n");
+    assert_string_equal(run.job.outcome.conflict.value, "ola.n@contoso.com");
+}
+
+static void a_clashing_address_is_removed_and_told(void **state)
+{
+    (void)state;
+    run.world.address_taken = true;
+    assert_story(REASON_RESTORED, FOUND "restore: address taken\n"
+                                        "restore: yes\n" DELIVERED);
+    const struct string_list *removed = run.job.outcome.removed_addresses;
+    assert_non_null(removed);
+    assert_int_equal(removed->n, 1);
+    assert_string_equal(string_list_next(removed, NULL), "smtp:ola.nordmann@contoso.com");
+}
+
+static void a_clashing_address_is_a_conflict_if_nothing_may_be_removed(void **state)
+{
+    (void)state;
+    run.world.address_taken = true;
+    run.request.address_policy = ADDRESS_POLICY_REJECT;
+    assert_story(REASON_ADDRESS_CONFLICT, FOUND "restore: address taken\n"
+                                                "finish: address_conflict\n");
+    assert_int_equal(run.job.outcome.conflict.property, CONFLICT_PROXY_ADDRESSES);
+    assert_false(run.job.outcome.conflict.holder_known);
+    assert_string_equal(run.job.outcome.conflict.value, "");
+}
+
+static void the_loser_of_a_race_leaves_the_password_alone(void **state)
+{
+    (void)state;
+    run.world.another_restores_at_ms = HOUR_MS + 350;
+    assert_story(REASON_ALREADY_ACTIVE, FOUND "restore: not found\n"
+                                              "find_active: yes\n"
+                                              "finish: already-active\n");
+    assert_int_equal(run.world.n_password_writes, 0);
+    assert_int_equal(run.job.outcome.to.n, 0);
+}
+
+static void a_worker_that_died_after_the_restore_is_continued(void **state)
+{
+    (void)state;
+    crash(4, CRASH_AFTER);
+    assert_story(REASON_RESTORED, FOUND "crash\n"
+                                        "sleep\n"
+                                        "resume: yes\n"
+                                        "requester: yes\n"
+                                        "manager: yes\n"
+                                        "intent: committed\n"
+                                        "password: yes\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.job.outcome.started_at_ms, GIVEN_NOW_MS);
+}
+
+static void a_worker_that_died_before_the_restore_asks_the_rules_again(void **state)
+{
+    (void)state;
+    crash(4, CRASH_BEFORE);
+    assert_story(REASON_RESTORED, FOUND "crash\n"
+                                        "sleep\n"
+                                        "resume: not found\n"
+                                        "resume_bin: yes\n"
+                                        "sleep\n"
+                                        "resume: not found\n"
+                                        "resume_bin: yes\n" FOUND "restore: yes\n" DELIVERED);
+}
+
+static void a_new_name_survives_a_crash(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    crash(5, CRASH_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    assert_string_equal(run.job.outcome.user_principal_name, "ola.2@contoso.com");
+    assert_int_equal(run.n_incarnations, 2);
+}
+
+static void removed_addresses_survive_a_crash(void **state)
+{
+    (void)state;
+    run.world.address_taken = true;
+    crash(5, CRASH_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    assert_int_equal(run.job.outcome.removed_addresses->n, 1);
+    assert_int_equal(run.n_incarnations, 2);
+}
+
+static void past_the_deadline_a_resumed_restore_sets_no_password(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    crash(4, CRASH_AFTER);
+    assert_story(REASON_RESTORED, FOUND "crash\n"
+                                        "sleep\n"
+                                        "resume: yes\n"
+                                        "requester: yes\n"
+                                        "manager: yes\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.job.outcome.todo, TODO_PASSWORD_NOT_SET);
+    assert_int_equal(run.world.n_password_writes, 0);
+}
+
+static void past_the_deadline_nobody_is_restored_any_more(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    crash(4, CRASH_BEFORE);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_DEADLINE_EXCEEDED);
+    assert_int_equal(run.world.place, PLACE_BIN);
+}
+
+#define STORY(name) cmocka_unit_test_setup(name, the_plain_case)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_plain_restore),
+        STORY(four_calls_are_enough_when_nobody_need_be_looked_up),
+        STORY(a_lost_reply_is_looked_for_among_the_active),
+        STORY(a_lost_call_is_repeated_when_the_bin_says_so_twice),
+        STORY(whoever_is_neither_deleted_nor_active_needs_hands),
+        STORY(an_unproven_intent_is_committed_again),
+        STORY(a_busy_directory_is_asked_the_same_later),
+        STORY(a_lagging_replica_costs_time_and_not_the_password),
+        STORY(who_has_no_manager_gets_no_password),
+        STORY(a_refused_password_is_left_to_do),
+        STORY(a_lost_password_shows_in_the_date_of_its_change),
+        STORY(a_taken_name_is_a_conflict_with_its_holder),
+        STORY(the_first_free_name_of_the_template_is_taken),
+        STORY(a_template_without_a_free_name_is_a_conflict),
+        STORY(a_new_name_is_tried_once),
+        STORY(a_clashing_address_is_removed_and_told),
+        STORY(a_clashing_address_is_a_conflict_if_nothing_may_be_removed),
+        STORY(the_loser_of_a_race_leaves_the_password_alone),
+        STORY(a_worker_that_died_after_the_restore_is_continued),
+        STORY(a_worker_that_died_before_the_restore_asks_the_rules_again),
+        STORY(a_new_name_survives_a_crash),
+        STORY(removed_addresses_survive_a_crash),
+        STORY(past_the_deadline_a_resumed_restore_sets_no_password),
+        STORY(past_the_deadline_nobody_is_restored_any_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

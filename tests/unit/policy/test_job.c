@@ -1,0 +1,567 @@
+/* The job, question by question. Whole restores are told in tests/sim. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "policy/digest.h"
+#include "policy/job.h"
+#include "tests/unit/policy/given.h"
+
+#include <string.h>
+
+static struct policy_rules rules;
+static struct job job;
+static struct directory_answer answer;
+static struct job_action action;
+static int64_t passed_ms;
+
+static int the_plain_case(void **state)
+{
+    (void)state;
+    given_rules(&rules);
+    given_request(&job.request);
+    passed_ms = 0;
+    return 0;
+}
+
+static struct instant now(void)
+{
+    return (struct instant){.wall_ms = GIVEN_NOW_MS + passed_ms,
+                            .directory_ms = GIVEN_NOW_MS + passed_ms,
+                            .mono_ms = HOUR_MS + passed_ms};
+}
+
+static void start(void)
+{
+    job_init(&job, &rules, 1);
+    action = job_step(&job, &(struct job_event){.type = JOB_STARTED, .now = now()});
+}
+
+static void answered(enum directory_status status)
+{
+    assert_int_equal(action.type, JOB_ASK);
+    answer.status = status;
+    action =
+        job_step(&job, &(struct job_event){.type = JOB_ANSWERED, .now = now(), .answer = &answer});
+    memset(&answer, 0, sizeof answer);
+}
+
+static void woken(void)
+{
+    assert_int_equal(action.type, JOB_SLEEP);
+    passed_ms = action.until_mono_ms - HOUR_MS;
+    action = job_step(&job, &(struct job_event){.type = JOB_WOKEN, .now = now()});
+}
+
+static void committed(void)
+{
+    assert_int_equal(action.type, JOB_COMMIT);
+    action = job_step(&job, &(struct job_event){.type = JOB_COMMITTED, .now = now()});
+}
+
+static void assert_asks(enum directory_operation operation)
+{
+    assert_int_equal(action.type, JOB_ASK);
+    assert_string_equal(directory_operation_name(job.question.operation),
+                        directory_operation_name(operation));
+}
+
+static void assert_ends(enum reason reason)
+{
+    assert_int_equal(action.type, JOB_FINISH);
+    assert_string_equal(reason_code(job.outcome.reason), reason_code(reason));
+}
+
+static void authorised(void)
+{
+    assert_asks(DIRECTORY_REQUESTER);
+    given_requester(&answer.requester);
+    answered(DIRECTORY_YES);
+}
+
+static void found(void)
+{
+    given_user(&answer.user);
+    answer.n_candidates = 1;
+    answered(DIRECTORY_YES);
+}
+
+static void up_to_the_restore(void)
+{
+    start();
+    authorised();
+    found();
+    answered(DIRECTORY_NOT_FOUND); /* no roles */
+    committed();
+    assert_asks(DIRECTORY_RESTORE);
+}
+
+static void named(const char *name)
+{
+    job.request.user.by = NAMED_BY_NAME;
+    text_copy(job.request.user.text, sizeof job.request.user.text, name);
+}
+
+static void a_stranger_learns_nothing(void **state)
+{
+    (void)state;
+    start();
+    assert_asks(DIRECTORY_REQUESTER);
+    assert_string_equal(job.question.id, GIVEN_REQUESTER_ID);
+    given_requester(&answer.requester);
+    answer.requester.n_roles = 1; /* Helpdesk Administrator */
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_REQUESTER_NOT_AUTHORIZED);
+    assert_string_equal(job.outcome.user_id, "");
+    assert_string_equal(job.outcome.display_name, "");
+    assert_null(job.outcome.before);
+    assert_int_equal(job.outcome.restorable_until_ms, 0);
+    assert_int_equal(job.outcome.n_candidates, 0);
+    assert_int_equal(job.n_calls[DIRECTORY_DELETED_BY_ID], 0);
+    assert_int_equal(job.n_calls[DIRECTORY_USER_BY_ID], 0);
+}
+
+static void a_requester_who_does_not_exist_is_unknown(void **state)
+{
+    (void)state;
+    start();
+    given_requester(&answer.requester); /* what a 404 carries is not looked at */
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_REQUESTER_UNKNOWN);
+    assert_string_equal(job.outcome.contact_mail, "");
+}
+
+static void what_needs_no_question_is_refused_without_one(void **state)
+{
+    (void)state;
+    job.request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+    start();
+    assert_ends(REASON_POLICY_NOT_ALLOWED);
+
+    given_request(&job.request);
+    job.request.requested_by.by = NAMED_BY_APP_ID;
+    start();
+    assert_ends(REASON_REQUESTER_NOT_AUTHORIZED);
+
+    given_request(&job.request);
+    job.request.not_after_ms = GIVEN_NOW_MS;
+    start();
+    assert_ends(REASON_DEADLINE_EXCEEDED);
+}
+
+static void an_accepted_app_is_not_looked_up(void **state)
+{
+    (void)state;
+    job.request.requested_by.by = NAMED_BY_APP_ID;
+    text_copy(job.request.requested_by.text, sizeof job.request.requested_by.text, GIVEN_APP_ID);
+    start();
+    assert_asks(DIRECTORY_DELETED_BY_ID);
+}
+
+static void an_id_is_asked_for_in_lower_case(void **state)
+{
+    (void)state;
+    text_copy(job.request.user.text, sizeof job.request.user.text,
+              "8F3C0F9E-4B51-4C0E-9A51-0D5D1C1F7A10");
+    start();
+    authorised();
+    assert_asks(DIRECTORY_DELETED_BY_ID);
+    assert_string_equal(job.question.id, GIVEN_USER_ID);
+}
+
+static void a_name_is_asked_for_until_the_id_is_known(void **state)
+{
+    (void)state;
+    named("Ola@Contoso.com");
+    start();
+    authorised();
+    assert_asks(DIRECTORY_DELETED_BY_NAME);
+    assert_string_equal(job.question.name, "Ola@Contoso.com");
+    assert_string_equal(job.question.id, "");
+    found();
+    assert_asks(DIRECTORY_TARGET_ROLES);
+    assert_string_equal(job.question.id, GIVEN_USER_ID);
+}
+
+static void a_call_is_named_by_journal_key_operation_and_number(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    char key[GUID_CHARS + 1], expected[GUID_CHARS + 1];
+    request_uuid(&job.request, "journal", key);
+    digest_uuid5((const char *const[]){key, "restore", "1"}, 3, -1, expected);
+    assert_string_equal(job.question.client_request_id, expected);
+    answered(DIRECTORY_BUSY);
+    woken();
+    digest_uuid5((const char *const[]){key, "restore", "2"}, 3, -1, expected);
+    assert_string_equal(job.question.client_request_id, expected);
+}
+
+static void several_deleted_users_of_a_name_are_offered_not_chosen(void **state)
+{
+    (void)state;
+    named(GIVEN_USER_NAME);
+    start();
+    authorised();
+    answer.n_candidates = CANDIDATES_MAX + 1;
+    text_copy(answer.candidates[0].id, sizeof answer.candidates[0].id, GIVEN_USER_ID);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_AMBIGUOUS_USER);
+    assert_int_equal(job.outcome.n_candidates, CANDIDATES_MAX);
+    assert_string_equal(job.outcome.candidates[0].id, GIVEN_USER_ID);
+    assert_string_equal(job.outcome.user_id, "");
+}
+
+static void an_active_namesake_is_a_candidate_and_no_more(void **state)
+{
+    (void)state;
+    named(GIVEN_USER_NAME);
+    start();
+    authorised();
+    answered(DIRECTORY_NOT_FOUND);
+    assert_asks(DIRECTORY_USER_BY_NAME);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_NOT_FOUND);
+    assert_int_equal(job.outcome.n_candidates, 1);
+    assert_string_equal(job.outcome.candidates[0].id, GIVEN_USER_ID);
+    assert_int_equal(job.outcome.candidates[0].deleted_at_ms, 0);
+    assert_string_equal(job.outcome.user_id, "");
+}
+
+static void not_found_is_looked_at_twice(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    answered(DIRECTORY_NOT_FOUND);
+    assert_asks(DIRECTORY_USER_BY_ID);
+    answered(DIRECTORY_NOT_FOUND);
+    woken();
+    assert_int_equal(passed_ms, JOB_SECOND_LOOK_MS);
+    assert_asks(DIRECTORY_DELETED_BY_ID);
+    answered(DIRECTORY_NOT_FOUND);
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_NOT_FOUND);
+}
+
+static void who_is_active_already_is_left_alone(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    answered(DIRECTORY_NOT_FOUND);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_ALREADY_ACTIVE);
+    assert_string_equal(job.outcome.user_principal_name, GIVEN_USER_NAME);
+    assert_int_equal(job.outcome.password, PASSWORD_UNTOUCHED);
+    assert_int_equal(job.outcome.to.n, 0);
+    assert_int_equal(job.outcome.n_operations, 0);
+}
+
+static void an_expired_user_is_refused(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    given_user(&answer.user);
+    answer.user.deleted_at_ms = GIVEN_NOW_MS - 30 * DAY_MS;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_RETENTION_EXPIRED);
+    assert_int_equal(job.outcome.restorable_until_ms, GIVEN_NOW_MS);
+    assert_int_equal(job.outcome.milliseconds_left, 0);
+    assert_string_equal(job.outcome.user_id, GIVEN_USER_ID);
+}
+
+static void an_administrator_is_refused(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    found();
+    assert_asks(DIRECTORY_TARGET_ROLES);
+    answer.n_roles = 1;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_PRIVILEGED_TARGET);
+}
+
+static void roles_older_than_a_minute_are_read_again(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    found();
+    passed_ms += JOB_ROLES_FRESH_MS;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_int_equal(action.type, JOB_COMMIT); /* just fresh enough */
+
+    start();
+    authorised();
+    found();
+    passed_ms += JOB_ROLES_FRESH_MS + 1;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_asks(DIRECTORY_REQUESTER);
+    given_requester(&answer.requester);
+    answer.requester.n_roles = 0;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_REQUESTER_NOT_AUTHORIZED);
+}
+
+static void a_retry_after_beyond_the_deadline_is_not_waited_for(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answer.retry_after_ms = rules.request_deadline_ms;
+    answered(DIRECTORY_BUSY);
+    assert_ends(REASON_DIRECTORY_UNAVAILABLE);
+    assert_int_equal(passed_ms, 0);
+}
+
+static void a_directory_that_stays_busy_is_unavailable(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    int n = 0;
+    for (; action.type != JOB_FINISH && n < 1000; n++) {
+        answered(DIRECTORY_BUSY);
+        if (action.type == JOB_SLEEP)
+            woken();
+    }
+    assert_ends(REASON_DIRECTORY_UNAVAILABLE);
+    assert_true(n > 30);
+    assert_true(passed_ms < rules.request_deadline_ms);
+    assert_true(passed_ms > rules.request_deadline_ms - 30 * SECOND_MS);
+    assert_int_equal(job.outcome.n_operations, 0); /* nothing was changed or refused */
+}
+
+static void a_deadline_that_passes_while_the_directory_answers_is_told_so(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    passed_ms = rules.request_deadline_ms;
+    found();
+    assert_ends(REASON_DEADLINE_EXCEEDED);
+}
+
+static void a_job_that_stands_still_gets_its_time_back(void **state)
+{
+    (void)state;
+    start();
+    authorised();
+    passed_ms = rules.request_deadline_ms;
+    job.deadline_mono_ms += rules.request_deadline_ms;
+    found();
+    assert_asks(DIRECTORY_TARGET_ROLES);
+}
+
+static void not_after_stops_a_change_that_has_not_begun(void **state)
+{
+    (void)state;
+    job.request.not_after_ms = GIVEN_NOW_MS + SECOND_MS;
+    start();
+    authorised();
+    found();
+    passed_ms = SECOND_MS;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_DEADLINE_EXCEEDED);
+}
+
+static void not_after_does_not_stop_a_change_that_has_begun(void **state)
+{
+    (void)state;
+    job.request.not_after_ms = GIVEN_NOW_MS + SECOND_MS;
+    up_to_the_restore();
+    passed_ms = SECOND_MS;
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_MANAGER);
+}
+
+static void a_refusal_is_told_in_the_directorys_words(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answer.http_status = 403;
+    text_copy(answer.error_code, sizeof answer.error_code, "Authorization_RequestDenied");
+    text_copy(answer.request_id, sizeof answer.request_id, GIVEN_APP_ID);
+    answered(DIRECTORY_DENIED);
+    assert_ends(REASON_DIRECTORY_DENIED);
+    assert_int_equal(job.outcome.error_status, 403);
+    assert_string_equal(job.outcome.error_code, "Authorization_RequestDenied");
+    assert_string_equal(job.outcome.error_request_id, GIVEN_APP_ID);
+    assert_int_equal(job.outcome.n_operations, 1);
+    assert_string_equal(job.outcome.operations[0].request_id, GIVEN_APP_ID);
+}
+
+static void a_holder_who_is_the_user_is_no_conflict(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answered(DIRECTORY_NAME_TAKEN);
+    assert_asks(DIRECTORY_USER_BY_NAME);
+    assert_string_equal(job.question.name, GIVEN_USER_NAME);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_USER_BY_ID);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_ALREADY_ACTIVE);
+    assert_false(job.outcome.has_conflict);
+}
+
+static void a_holder_who_is_not_found_is_unknown(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answered(DIRECTORY_NAME_TAKEN);
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_NAME_CONFLICT);
+    assert_true(job.outcome.has_conflict);
+    assert_false(job.outcome.conflict.holder_known);
+}
+
+static void up_to_the_password(void)
+{
+    up_to_the_restore();
+    answered(DIRECTORY_YES);
+    text_copy(answer.manager_mail, sizeof answer.manager_mail, GIVEN_MANAGER);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_SET_PASSWORD);
+}
+
+static void a_password_of_unknown_age_is_never_confirmed(void **state)
+{
+    (void)state;
+    up_to_the_password();
+    job.password_changed_before_ms = 0; /* the directory did not say when it was changed */
+    answered(DIRECTORY_UNKNOWN);
+    woken();
+    assert_asks(DIRECTORY_USER_BY_ID);
+    passed_ms += JOB_CERTAIN_MS;
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_SET_PASSWORD);
+}
+
+static void what_is_missing_on_the_account_is_left_to_do(void **state)
+{
+    (void)state;
+    rules.reject_synced_users = false;
+    start();
+    authorised();
+    given_user(&answer.user);
+    answer.user.synced = true;
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_NOT_FOUND);
+    committed();
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_YES); /* a manager without mail */
+    assert_asks(DIRECTORY_USER_BY_ID);
+    answered(DIRECTORY_YES); /* neither enabled nor licensed */
+    assert_ends(REASON_RESTORED);
+    assert_int_equal(job.outcome.todo, TODO_SIGN_IN_DISABLED | TODO_NO_LICENCE |
+                                           TODO_PASSWORD_NOT_SET | TODO_WAS_SYNCHRONISED);
+}
+
+static void who_never_shows_up_is_not_yet_visible(void **state)
+{
+    (void)state;
+    up_to_the_password();
+    int n = 0;
+    for (; action.type != JOB_FINISH && n < 1000; n++) {
+        answered(DIRECTORY_NOT_FOUND);
+        if (action.type == JOB_SLEEP)
+            woken();
+    }
+    assert_ends(REASON_RESTORED);
+    assert_int_equal(passed_ms, JOB_LAG_MS);
+    assert_int_equal(job.outcome.todo, TODO_PASSWORD_NOT_SET | TODO_NOT_YET_VISIBLE);
+    assert_null(job.outcome.removed_addresses);
+}
+
+static void the_latest_operation_is_kept_when_there_are_too_many(void **state)
+{
+    (void)state;
+    rules.request_deadline_ms = 24 * HOUR_MS;
+    up_to_the_password();
+    int n = 0;
+    while (n <= OPERATIONS_MAX) {
+        if (job.question.operation == DIRECTORY_SET_PASSWORD) {
+            n++;
+            answered(DIRECTORY_UNKNOWN);
+        } else {
+            passed_ms += JOB_CERTAIN_MS;
+            answer.user.last_password_change_at_ms = job.password_changed_before_ms;
+            answered(DIRECTORY_YES);
+        }
+        if (action.type == JOB_SLEEP)
+            woken();
+    }
+    assert_int_equal(job.outcome.n_operations, OPERATIONS_MAX);
+    assert_int_equal(job.outcome.operations[0].operation, DIRECTORY_RESTORE);
+}
+
+static void a_job_in_use_is_made_new_without_touching_its_lists(void **state)
+{
+    (void)state;
+    static unsigned char untouched[STRING_LIST_BYTES];
+    memset(untouched, 0xa5, sizeof untouched);
+    struct restore_request request = job.request;
+    memset(&job, 0xa5, sizeof job);
+    job.request = request;
+    start();
+    assert_asks(DIRECTORY_REQUESTER);
+    assert_memory_equal(job.removed.bytes, untouched, sizeof untouched);
+    assert_memory_equal(job.before.proxy_addresses.bytes, untouched, sizeof untouched);
+    assert_int_equal(job.removed.n, 0);
+    assert_int_equal(job.before.proxy_addresses.used_bytes, 0);
+}
+
+static void every_state_has_a_name(void **state)
+{
+    (void)state;
+    for (enum job_state a = JOB_QUEUED; a <= JOB_DONE; a++)
+        for (enum job_state b = JOB_QUEUED; b < a; b++)
+            assert_string_not_equal(job_state_name(a), job_state_name(b));
+}
+
+#define JOB_TEST(name) cmocka_unit_test_setup(name, the_plain_case)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        JOB_TEST(a_stranger_learns_nothing),
+        JOB_TEST(a_requester_who_does_not_exist_is_unknown),
+        JOB_TEST(what_needs_no_question_is_refused_without_one),
+        JOB_TEST(an_accepted_app_is_not_looked_up),
+        JOB_TEST(an_id_is_asked_for_in_lower_case),
+        JOB_TEST(a_name_is_asked_for_until_the_id_is_known),
+        JOB_TEST(a_call_is_named_by_journal_key_operation_and_number),
+        JOB_TEST(several_deleted_users_of_a_name_are_offered_not_chosen),
+        JOB_TEST(an_active_namesake_is_a_candidate_and_no_more),
+        JOB_TEST(not_found_is_looked_at_twice),
+        JOB_TEST(who_is_active_already_is_left_alone),
+        JOB_TEST(an_expired_user_is_refused),
+        JOB_TEST(an_administrator_is_refused),
+        JOB_TEST(roles_older_than_a_minute_are_read_again),
+        JOB_TEST(a_retry_after_beyond_the_deadline_is_not_waited_for),
+        JOB_TEST(a_directory_that_stays_busy_is_unavailable),
+        JOB_TEST(a_deadline_that_passes_while_the_directory_answers_is_told_so),
+        JOB_TEST(a_job_that_stands_still_gets_its_time_back),
+        JOB_TEST(not_after_stops_a_change_that_has_not_begun),
+        JOB_TEST(not_after_does_not_stop_a_change_that_has_begun),
+        JOB_TEST(a_refusal_is_told_in_the_directorys_words),
+        JOB_TEST(a_holder_who_is_the_user_is_no_conflict),
+        JOB_TEST(a_holder_who_is_not_found_is_unknown),
+        JOB_TEST(a_password_of_unknown_age_is_never_confirmed),
+        JOB_TEST(what_is_missing_on_the_account_is_left_to_do),
+        JOB_TEST(who_never_shows_up_is_not_yet_visible),
+        JOB_TEST(the_latest_operation_is_kept_when_there_are_too_many),
+        JOB_TEST(a_job_in_use_is_made_new_without_touching_its_lists),
+        JOB_TEST(every_state_has_a_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
