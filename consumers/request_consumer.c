@@ -39,15 +39,13 @@ void consumer_fail(struct request_consumer *consumer, int exit_code, const char 
 static void on_error(struct request_consumer *consumer, rd_kafka_resp_err_t code, const char *text)
 {
     char line[512];
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        code = rd_kafka_fatal_error(consumer->handle, line, sizeof line);
-        if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
-            snprintf(line, sizeof line, "another process uses kafka.instance %s",
-                     consumer->instance);
-            consumer_fail(consumer, EX_CONFIG, line);
-        } else {
-            consumer_fail(consumer, EX_SOFTWARE, line);
-        }
+    /* The event carries the code behind _FATAL; only the handle says that it was fatal. */
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(consumer->handle, line, sizeof line);
+    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+        snprintf(line, sizeof line, "another process uses kafka.instance %s", consumer->instance);
+        consumer_fail(consumer, EX_CONFIG, line);
+    } else if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        consumer_fail(consumer, EX_SOFTWARE, line);
     } else if (log_limit_passes(&consumer->limit, code, consumer->now_mono_ms)) {
         snprintf(line, sizeof line, "requests: %s", text);
         consumer_log(consumer, LOG_WARNING, line);
