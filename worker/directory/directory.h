@@ -21,12 +21,23 @@ struct tenant_settings {
     int resource_units_per_10s, writes_per_150s;
 };
 
+struct directory_call;
+
+/* Borrowed by the client for its whole life. */
 struct directory_settings {
     int n_tenants;
     struct tenant_settings tenants[TENANTS_MAX];
     int max_in_flight;
     int request_timeout_ms;
     char ca_file[URL_BYTES]; /* "": the system's */
+    /* For the owner's log and metrics; either may be NULL. Not to be used to ask or abandon.
+     * on_call: one HTTP exchange ended; an operation may take several, so the answer's facts may
+     * be incomplete. call->fault says why there was no reply. Answers that cost no exchange are
+     * not reported. on_token: `error` is "" when a token came. */
+    void (*on_call)(void *context, const struct directory_call *call,
+                    const struct directory_answer *answer, int64_t duration_ms);
+    void (*on_token)(void *context, int tenant, const char *error);
+    void *context;
 };
 
 /* One question under way. Embedded in the job's slot; private to the client but for the first part.
@@ -35,20 +46,27 @@ struct directory_call {
     /* filled by the caller */
     int tenant;
     const struct directory_question *question; /* borrowed until on_answer */
-    const struct named *requester;             /* REQUESTER: whom, borrowed */
+    const char *password;                      /* SET_PASSWORD, borrowed until on_answer */
     int64_t proven_until_mono_ms;              /* changes: not sent after this moment (PROOF_MS) */
     /* Comes exactly once, on the loop thread, never from inside directory_ask. The answer is the
      * client's and lives until the callback returns. */
     void (*on_answer)(void *context, const struct directory_answer *answer);
     void *context;
-    /* private: to be completed by the author of the client */
-    struct directory_call *next;
+    /* the client's; directory_ask sets it */
+    const char *fault; /* why there was no reply, static text; NULL: there was one */
+    struct directory_call *next, *previous;
+    struct call_queue *queue;   /* where it waits, NULL: on the wire */
+    struct exchange *exchange;  /* on the wire, else NULL */
+    int64_t wait_until_mono_ms; /* then it is answered BUSY: it was never sent */
+    bool asked_again;           /* after a 401, with a fresh token */
 };
 
-/* Logs one line per call at debug: operation, status, ms, request ids. Never names, never bodies.
- */
+/* Begins to fetch a token for every tenant. -errno, and in reterr what cannot be used. */
 int directory_new(const struct directory_settings *settings, struct loop *loop,
                   struct directory **ret_directory, char *reterr, size_t reterr_bytes);
+/* Waits for a slot, for the tenant's token, or for a look-up of the same requester that is under
+ * way. A call that could not leave within request_timeout_ms is answered BUSY; DENIED, when the
+ * tenant's credential is refused; UNPROVEN, when its proof has run out. */
 void directory_ask(struct directory *directory, struct directory_call *call);
 /* The caller goes away (a revoke): no answer will come. True: the call was not on the wire yet, or
  * only reads, and is forgotten. False: a change is on the wire; `on_answer` still comes, and only
@@ -56,7 +74,9 @@ void directory_ask(struct directory *directory, struct directory_call *call);
 bool directory_abandon(struct directory *directory, struct directory_call *call);
 /* A token for every tenant is there. */
 bool directory_ready(const struct directory *directory);
+/* Calls on the wire. */
 int directory_in_flight(const struct directory *directory);
+/* Calls still open are not answered. */
 void directory_free(struct directory *directory);
 
 #endif

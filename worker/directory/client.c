@@ -1,0 +1,249 @@
+/* The client as its caller sees it, and its queues: what waits for a slot, for a token, or for a
+ * look-up of the same requester. */
+#include "worker/directory/client.h"
+
+#include "worker/test_controls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct call_queue *queue_for(struct directory *directory, const struct directory_call *call)
+{
+    /* Changes first: a change that waits too long loses its proof and costs another commit. */
+    return call_changes((int)call->question->operation) ? &directory->changes : &directory->reads;
+}
+
+void directory_wake(struct directory *directory)
+{
+    if (directory->pump_timer.place == 0)
+        loop_set_timer(directory->loop, &directory->pump_timer, loop_now(directory->loop)->mono_ms);
+}
+
+static void enqueue(struct directory *directory, struct call_queue *queue,
+                    struct directory_call *call)
+{
+    call->queue = NULL;
+    call->exchange = NULL;
+    call->wait_until_mono_ms =
+        loop_now(directory->loop)->mono_ms + directory->settings->request_timeout_ms;
+    queue_append(queue, call);
+    directory_wake(directory);
+}
+
+void directory_enqueue(struct directory *directory, struct directory_call *call)
+{
+    enqueue(directory, queue_for(directory, call), call);
+}
+
+void directory_ask(struct directory *directory, struct directory_call *call)
+{
+    enum directory_operation operation = call->question->operation;
+    assert(call->tenant >= 0 && call->tenant < directory->n_tenants && call->on_answer != NULL);
+    assert(operation != DIRECTORY_SET_PASSWORD || call->password != NULL);
+    call->asked_again = false;
+    call->fault = NULL;
+    if (operation == DIRECTORY_REQUESTER)
+        enqueue(directory, &directory->asked, call);
+    else
+        directory_enqueue(directory, call);
+}
+
+void directory_answer_unsent(struct directory *directory, struct directory_call *call,
+                             enum directory_status status, int64_t retry_after_ms)
+{
+    answer_clear(&directory->brief);
+    directory->brief.status = status;
+    directory->brief.retry_after_ms = retry_after_ms;
+    directory->brief.at_ms = loop_now(directory->loop)->directory_ms;
+    call->on_answer(call->context, &directory->brief);
+}
+
+bool directory_abandon(struct directory *directory, struct directory_call *call)
+{
+    if (call->queue != NULL) {
+        queue_leave(call);
+        return true;
+    }
+    assert(call->exchange != NULL && call->exchange->directory == directory);
+    if (call_changes(call->exchange->kind)) {
+        call->asked_again = true; /* and is not sent again after a 401 */
+        return false;
+    }
+    exchange_cancel(call->exchange);
+    return true;
+}
+
+static bool is_unproven(const struct directory_call *call)
+{
+    return call_changes((int)call->question->operation) &&
+           loop_read_mono_ms() > call->proven_until_mono_ms && !test_without("proof");
+}
+
+/* The call leaves for the wire, or waits for its tenant's token, or learns that it cannot leave. */
+static void send_call(struct directory *directory, struct directory_call *call)
+{
+    struct tenant *tenant = &directory->tenants[call->tenant];
+    struct token *token = token_current(&tenant->token);
+    int64_t wait_ms = throttle_wait_ms(&tenant->throttle, loop_read_mono_ms());
+    if (token == NULL && token_refused(&tenant->token))
+        directory_answer_unsent(directory, call, DIRECTORY_DENIED, 0);
+    else if (token == NULL)
+        queue_append(&tenant->waiting, call);
+    else if (wait_ms > 0)
+        directory_answer_unsent(directory, call, DIRECTORY_BUSY,
+                                wait_ms + throttle_jitter_ms(THROTTLE_JITTER_MS));
+    else if (is_unproven(call))
+        directory_answer_unsent(directory, call, DIRECTORY_UNPROVEN, 0);
+    else
+        exchange_start(directory, call, token);
+}
+
+/* Answers those in the queue who have waited too long; *until: when the next one will have. */
+static void expire(struct directory *directory, struct call_queue *queue, int64_t *until_mono_ms)
+{
+    while (queue->first != NULL &&
+           queue->first->wait_until_mono_ms <= loop_now(directory->loop)->mono_ms)
+        directory_answer_unsent(directory, queue_take(queue), DIRECTORY_BUSY, 0);
+    if (queue->first != NULL && queue->first->wait_until_mono_ms < *until_mono_ms)
+        *until_mono_ms = queue->first->wait_until_mono_ms;
+}
+
+static void pump(void *context)
+{
+    struct directory *directory = context;
+    struct directory_call *call;
+    while ((call = queue_take(&directory->asked)) != NULL)
+        requesters_ask(&directory->requesters, call);
+    while (directory->free_exchanges != NULL && ((call = queue_take(&directory->changes)) != NULL ||
+                                                 (call = queue_take(&directory->reads)) != NULL))
+        send_call(directory, call);
+    int64_t until_mono_ms = INT64_MAX;
+    expire(directory, &directory->changes, &until_mono_ms);
+    expire(directory, &directory->reads, &until_mono_ms);
+    for (int i = 0; i < directory->n_tenants; i++)
+        expire(directory, &directory->tenants[i].waiting, &until_mono_ms);
+    if (until_mono_ms < INT64_MAX)
+        loop_set_timer(directory->loop, &directory->wait_timer, until_mono_ms);
+    else
+        loop_cancel_timer(directory->loop, &directory->wait_timer);
+}
+
+/* Whoever waited for the token goes on, or is told DENIED. */
+static void on_token_change(void *context, const char *error)
+{
+    struct tenant *tenant = context;
+    struct directory *directory = tenant->directory;
+    const struct directory_settings *settings = directory->settings;
+    bool goes_on = token_current(&tenant->token) != NULL || token_refused(&tenant->token);
+    while (goes_on && tenant->waiting.last != NULL) {
+        struct directory_call *call = tenant->waiting.last;
+        queue_leave(call);
+        queue_prepend(queue_for(directory, call), call);
+    }
+    if (settings->on_token != NULL)
+        settings->on_token(settings->context, (int)(tenant - directory->tenants), error);
+    directory_wake(directory);
+}
+
+static int start_tenant(struct directory *directory, int number, char *reterr, size_t reterr_bytes)
+{
+    struct tenant *tenant = &directory->tenants[number];
+    const struct tenant_settings *settings = &directory->settings->tenants[number];
+    tenant->directory = directory;
+    tenant->token.loop = directory->loop;
+    tenant->token.settings = settings;
+    tenant->token.on_change = on_token_change;
+    tenant->token.context = tenant;
+    int rc = token_source_init(&tenant->token, directory->http);
+    if (rc == -EMSGSIZE)
+        (void)snprintf(reterr, reterr_bytes, "tenant %s: the client secret or a URL is too long",
+                       settings->name);
+    return rc;
+}
+
+static int start(struct directory *directory, char *reterr, size_t reterr_bytes)
+{
+    const struct directory_settings *settings = directory->settings;
+    struct http_settings http = {.ca_file = settings->ca_file,
+                                 .connections_max = settings->max_in_flight + settings->n_tenants,
+                                 .timeout_ms = settings->request_timeout_ms};
+    int rc = http_new(directory->loop, &http, &directory->http);
+    if (rc < 0)
+        return rc;
+    directory->tenants = calloc((size_t)settings->n_tenants + 1, sizeof *directory->tenants);
+    directory->exchanges = calloc((size_t)settings->max_in_flight, sizeof *directory->exchanges);
+    if (directory->tenants == NULL || directory->exchanges == NULL)
+        return -ENOMEM;
+    /* All slots now: later there is nobody to tell that memory is short. */
+    for (int i = 0; i < settings->max_in_flight; i++) {
+        rc = exchange_new(directory, &directory->exchanges[i]);
+        if (rc < 0)
+            return rc;
+        directory->n_exchanges++;
+    }
+    for (; directory->n_tenants < settings->n_tenants; directory->n_tenants++) {
+        rc = start_tenant(directory, directory->n_tenants, reterr, reterr_bytes);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int directory_new(const struct directory_settings *settings, struct loop *loop,
+                  struct directory **ret_directory, char *reterr, size_t reterr_bytes)
+{
+    assert(settings->max_in_flight > 0 && settings->n_tenants <= TENANTS_MAX);
+    (void)snprintf(reterr, reterr_bytes, "no memory for the directory client");
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return -ENOMEM;
+    struct directory *directory = calloc(1, sizeof *directory);
+    if (directory == NULL) {
+        curl_global_cleanup();
+        return -ENOMEM;
+    }
+    directory->settings = settings;
+    directory->loop = loop;
+    directory->requesters.directory = directory;
+    directory->pump_timer = (struct timer){.on_due = pump, .context = directory};
+    directory->wait_timer = (struct timer){.on_due = pump, .context = directory};
+    int rc = start(directory, reterr, reterr_bytes);
+    if (rc < 0) {
+        directory_free(directory);
+        return rc;
+    }
+    *ret_directory = directory;
+    return 0;
+}
+
+bool directory_ready(const struct directory *directory)
+{
+    for (int i = 0; i < directory->n_tenants; i++)
+        if (token_current(&directory->tenants[i].token) == NULL)
+            return false;
+    return true;
+}
+
+int directory_in_flight(const struct directory *directory)
+{
+    return directory->n_busy;
+}
+
+void directory_free(struct directory *directory)
+{
+    if (directory == NULL)
+        return;
+    loop_cancel_timer(directory->loop, &directory->pump_timer);
+    loop_cancel_timer(directory->loop, &directory->wait_timer);
+    for (int i = 0; i < directory->n_exchanges; i++)
+        exchange_free(directory->exchanges[i]);
+    for (int i = 0; i < directory->n_tenants; i++)
+        token_source_deinit(&directory->tenants[i].token);
+    requesters_deinit(&directory->requesters);
+    free(directory->exchanges);
+    free(directory->tenants);
+    http_free(directory->http);
+    free(directory);
+    curl_global_cleanup();
+}

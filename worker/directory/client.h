@@ -1,0 +1,71 @@
+/* What the client's own files share. */
+#ifndef WORKER_DIRECTORY_CLIENT_H
+#define WORKER_DIRECTORY_CLIENT_H
+
+#include "worker/directory/clock.h"
+#include "worker/directory/http.h"
+#include "worker/directory/queue.h"
+#include "worker/directory/requesters.h"
+#include "worker/directory/throttle.h"
+#include "worker/directory/token.h"
+
+struct tenant {
+    struct directory *directory;
+    struct token_source token;
+    struct throttle throttle;
+    struct call_queue waiting; /* for the token */
+};
+
+enum { EXCHANGE_HEADERS_MAX = 5 };
+
+/* A slot: one call on the wire at a time, with all that its replies add up to. */
+struct exchange {
+    struct directory *directory;
+    struct directory_call *call; /* NULL: free */
+    struct exchange *next_free;
+    struct token *token; /* held */
+    int kind;            /* enum call_kind */
+    int n_pages;
+    int64_t started_at_mono_ms;
+    struct transfer transfer;
+    struct curl_slist headers[EXCHANGE_HEADERS_MAX];
+    char id_header[sizeof "client-request-id: " + GUID_CHARS];
+    char body[CALL_BODY_BYTES];
+    char url[CALL_URL_BYTES];
+    struct directory_answer answer;
+};
+
+struct directory {
+    const struct directory_settings *settings;
+    struct loop *loop;
+    struct http *http;
+    int n_tenants;
+    struct tenant *tenants;
+    int n_exchanges, n_busy;
+    struct exchange **exchanges;
+    struct exchange *free_exchanges;
+    struct call_queue asked;          /* REQUESTER: needs no slot if the answer is known */
+    struct call_queue changes, reads; /* for a slot */
+    struct timer pump_timer;          /* set: the queues are to be looked at */
+    struct timer wait_timer;          /* the next call that has waited too long */
+    struct requesters requesters;
+    struct clock_samples clock;
+    struct directory_answer brief; /* of answers that cost no exchange */
+};
+
+/* Puts the call behind the others that wait for a slot. */
+void directory_enqueue(struct directory *directory, struct directory_call *call);
+/* An answer that cost no exchange, at once: not from inside directory_ask. */
+void directory_answer_unsent(struct directory *directory, struct directory_call *call,
+                             enum directory_status status, int64_t retry_after_ms);
+/* The queues will be looked at soon, never from inside this. */
+void directory_wake(struct directory *directory);
+
+int exchange_new(struct directory *directory, struct exchange **ret_exchange);
+void exchange_free(struct exchange *exchange);
+/* Takes a free slot, of which there is one. */
+void exchange_start(struct directory *directory, struct directory_call *call, struct token *token);
+/* Takes the call off the wire and frees the slot; no answer comes. */
+void exchange_cancel(struct exchange *exchange);
+
+#endif
