@@ -32,6 +32,7 @@ int exchange_new(struct directory *directory, struct exchange **ret_exchange)
     return 0;
 }
 
+/* libcurl's own copy of a request is out of reach; PR_SET_DUMPABLE keeps it out of core dumps. */
 static void forget_secrets(struct exchange *exchange)
 {
     if (exchange->kind == DIRECTORY_SET_PASSWORD)

@@ -229,10 +229,13 @@ void reply_answer(const struct asked *asked, const struct reply *reply,
         return;
     }
     answer->http_status = reply->http_status;
-    /* Two stamps of one clock are nearer the truth than one of ours. */
-    int64_t date_ms = http_date_parse(reply->date);
-    answer->retry_after_ms =
-        retry_after_parse(reply->retry_after, date_ms < 0 ? asked->now_ms : date_ms);
+    answer->retry_after_ms = 0;
+    if (reply->retry_after[0] != '\0') {
+        /* Two stamps of one clock are nearer the truth than one of ours. */
+        int64_t date_ms = http_date_parse(reply->date);
+        answer->retry_after_ms =
+            retry_after_parse(reply->retry_after, date_ms < 0 ? asked->now_ms : date_ms);
+    }
     if (text_is_guid(reply->request_id))
         (void)text_copy(answer->request_id, sizeof answer->request_id, reply->request_id);
     if (reply->http_status >= 200 && reply->http_status < 300) {

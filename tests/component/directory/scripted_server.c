@@ -1,18 +1,18 @@
 #include "tests/component/directory/scripted_server.h"
 
+#include "worker/loop.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONNECTIONS_MAX = 1024, LOG_MAX = 8192, LOG_TEXT = 96, CHUNK_BYTES = 65536 };
@@ -38,13 +38,6 @@ struct scripted_server {
     int most_at_once, n_connections, n_logged;
     char log[LOG_MAX][LOG_TEXT]; /* "METHOD target" */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* False: the other side has gone. */
 static bool send_all(int fd, const char *data, size_t bytes)
@@ -138,7 +131,7 @@ static void take_request(struct scripted_server *server, struct connection *conn
     connection->replying = true;
     connection->reply = (struct scripted_reply){.status = 200};
     server->handler(server->context, &request, &connection->reply);
-    connection->reply_at_ms = now_ms() + connection->reply.delay_ms;
+    connection->reply_at_ms = loop_read_mono_ms() + connection->reply.delay_ms;
     if (connection->reply.end == SCRIPTED_SILENCE)
         connection->reply_at_ms = INT64_MAX;
 }
@@ -182,7 +175,7 @@ static void drop(struct scripted_server *server, int i)
 
 static int fill_polls(struct scripted_server *server, struct pollfd *polls)
 {
-    int64_t wait_ms = INT32_MAX, now = now_ms();
+    int64_t wait_ms = INT32_MAX, now = loop_read_mono_ms();
     polls[0] = (struct pollfd){.fd = server->stop_fd, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = server->listen_fd, .events = POLLIN};
     for (int i = 0; i < server->n; i++) {
@@ -205,7 +198,7 @@ static void *serve(void *context)
             break;
         if (polls[0].revents != 0)
             break;
-        int64_t now = now_ms();
+        int64_t now = loop_read_mono_ms();
         for (int i = n - 1; i >= 0; i--) { /* backwards: drop moves the last one down */
             struct connection *connection = server->connections[i];
             bool stays = true;

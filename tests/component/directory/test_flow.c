@@ -211,7 +211,7 @@ static void close_after(void *context, const struct scripted_request *request,
 /* Waits until the close has arrived at our end of every connection to the server. */
 static void wait_for_the_close(const struct fixture *fixture)
 {
-    int port = atoi(strrchr(scripted_server_url(fixture->server), ':') + 1);
+    long port = strtol(strrchr(scripted_server_url(fixture->server), ':') + 1, NULL, 10);
     for (int fd = 3; fd < 1024; fd++) {
         struct sockaddr_in peer = {0};
         socklen_t length = sizeof peer;
