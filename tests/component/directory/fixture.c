@@ -99,14 +99,15 @@ static void on_stop(void *context)
 
 void fixture_turn_until(struct fixture *fixture, bool (*holds)(void *context), void *context)
 {
-    bool stopped = false;
-    struct timer stop = {.on_due = on_stop, .context = &stopped};
-    loop_set_timer(fixture->loop, &stop, loop_read_mono_ms() + WAIT_MAX_MS);
+    fixture->stopped = false;
+    fixture->stop.on_due = on_stop;
+    fixture->stop.context = &fixture->stopped;
+    loop_set_timer(fixture->loop, &fixture->stop, loop_read_mono_ms() + WAIT_MAX_MS);
     while (!holds(context)) {
-        assert_false(stopped);
+        assert_false(fixture->stopped);
         assert_int_equal(loop_turn(fixture->loop), 0);
     }
-    loop_cancel_timer(fixture->loop, &stop);
+    loop_cancel_timer(fixture->loop, &fixture->stop);
 }
 
 static void on_answer(void *context, const struct directory_answer *answer)

@@ -37,6 +37,8 @@ struct fixture {
     int n_on_call;
     char on_token[8][128];
     int n_on_token;
+    struct timer stop; /* ends a wait; here, because a failing test leaves its stack behind */
+    bool stopped;
 };
 
 /* One question and what came of it. */
