@@ -104,7 +104,6 @@ static struct job_action find_answered(struct job *job, const struct directory_a
     memcpy(job->user_id, job->before.id, sizeof job->user_id);
     job_take_user(job, &job->before);
 
-    job->n_target_roles = -1;
     enum reason reason = decide(job);
     if (reason != REASON_OK)
         return job_finish(job, reason);
@@ -115,10 +114,11 @@ static struct job_action find_active_answered(struct job *job,
                                               const struct directory_answer *answer)
 {
     if (answer->status == DIRECTORY_NOT_FOUND) {
+        enum job_state again = job->not_in_bin ? JOB_FIND_ACTIVE : JOB_FIND;
         if (job->ours)
-            return job_look_again(job, JOB_FIND, job->doubt_since_mono_ms);
+            return job_look_again(job, again, job->doubt_since_mono_ms);
         if (job->n_not_found++ == 0)
-            return job_sleep(job, JOB_FIND, job->now.mono_ms + JOB_SECOND_LOOK_MS);
+            return job_sleep(job, again, job->now.mono_ms + JOB_SECOND_LOOK_MS);
         return job_finish(job, REASON_NOT_FOUND);
     }
     if (job->ours)
@@ -195,6 +195,7 @@ static struct job_action restore_answered(struct job *job, const struct director
     if (answer->status == DIRECTORY_ADDRESS_TAKEN)
         return address_taken(job);
     if (answer->status == DIRECTORY_NOT_FOUND) { /* purged, or restored: by us, or by another */
+        job->not_in_bin = true;
         if (job->ours)
             job_doubt(job);
         return job_ask(job, JOB_FIND_ACTIVE);

@@ -101,6 +101,7 @@ struct job {
     bool resumed;
     bool ours;          /* an active user is our work: a lost restore, or an earlier intent */
     bool intent_stands; /* this incarnation committed one, and the caller did not doubt it */
+    bool not_in_bin;    /* RESTORE said so, whatever the bin shows */
     bool unheard;       /* the last reply was BUSY or UNKNOWN */
     int64_t not_before_mono_ms; /* Retry-After: also when another question is next */
     int n_put_off;              /* BUSY, UNKNOWN or not there yet, in a row */

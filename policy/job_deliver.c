@@ -9,7 +9,10 @@ struct job_action job_deliver(struct job *job)
     const struct restore_request *request = &job->request;
     const struct recipients *to = notify_to_in_force(job->rules, request);
     unsigned words = recipients_words(to) | recipients_words(&request->notify_cc);
-    bool secret = job->intent.generate_password && !job->password_set && !job->password_given_up;
+    /* The plan's choice, and asked again: a configuration may lose its key while a job is down. */
+    bool secret = job->intent.generate_password &&
+                  password_generate_in_force(job->rules, request) && !job->password_set &&
+                  !job->password_given_up;
 
     if (secret || job->rules->notify_on_succeeded) {
         if (!job->requester_known && requester_is_read(job->rules, request))
@@ -18,7 +21,6 @@ struct job_action job_deliver(struct job *job)
             return job_ask(job, JOB_MANAGER); /* /users/{id} is 404 before the restore */
     }
     job_resolve_recipients(job);
-    /* Asked again, because the configuration may have lost its key while a job was down. */
     struct policy_facts facts = job_facts(job);
     if (secret && job->outcome.to.n > 0 && rule_recipients(&facts) == REASON_OK)
         return job_change(job, JOB_PASSWORD);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ACTIONS_MAX = 512, RESTART_MS = 2 * SECOND_MS };
+enum { ACTIONS_MAX = 512 };
 
 /* What a watcher knows; the job is not asked. */
 struct watch {
@@ -22,7 +22,7 @@ struct watch {
     bool may_change; /* its intent stands */
     bool saw_requester, saw_bin, saw_target;
     bool restore_lost, password_lost;
-    int64_t restore_lost_at_ms;
+    int64_t restore_lost_at_ms, password_lost_at_ms;
     int n_in_bin_since;
     int64_t not_before_ms; /* Retry-After */
 };
@@ -100,15 +100,20 @@ static void watch_answer(struct run *run, struct watch *watch,
     }
     if (operation == DIRECTORY_TARGET_ROLES && heard)
         watch->saw_target = true;
-    if (operation == DIRECTORY_USER_BY_ID && yes)
-        watch->password_lost = watch->restore_lost = false;
+    if (operation == DIRECTORY_USER_BY_ID && yes) {
+        watch->restore_lost = false;
+        if (watch->world->now_ms >= watch->password_lost_at_ms + JOB_CERTAIN_MS)
+            watch->password_lost = false;
+    }
     if (operation == DIRECTORY_RESTORE && answer->status == DIRECTORY_UNKNOWN) {
         watch->restore_lost = true;
         watch->restore_lost_at_ms = watch->world->now_ms;
         watch->n_in_bin_since = 0;
     }
-    if (operation == DIRECTORY_SET_PASSWORD && answer->status == DIRECTORY_UNKNOWN)
+    if (operation == DIRECTORY_SET_PASSWORD && answer->status == DIRECTORY_UNKNOWN) {
         watch->password_lost = true;
+        watch->password_lost_at_ms = watch->world->now_ms;
+    }
     if (answer->status == DIRECTORY_UNPROVEN)
         watch->may_change = false;
 }

@@ -5,7 +5,7 @@
 
 #include "tests/sim/world.h"
 
-enum { EVENTS_MAX = 8, TRACE_BYTES = 4096, INCARNATIONS_MAX = 4 };
+enum { EVENTS_MAX = 8, TRACE_BYTES = 4096, INCARNATIONS_MAX = 4, RESTART_MS = 2 * SECOND_MS };
 
 /* How the process dies at an action. */
 enum crash {

@@ -39,7 +39,7 @@ static void make(uint64_t seed, bool traced)
     script->from = pick(&random, 2) == 0 ? DIRECTORY_OPERATION_COUNT : DIRECTORY_RESTORE;
     script->n_faults = pick(&random, EVENTS_MAX + 1);
     for (int i = 0; i < script->n_faults; i++)
-        script->faults[i] = (enum fault)pick(&random, FAULTS);
+        script->faults[i] = pick(&random, 2) == 0 ? FAULT_NONE : (enum fault)pick(&random, FAULTS);
     script->n_crashes = pick(&random, INCARNATIONS_MAX);
     for (int i = 0; i < script->n_crashes; i++) {
         script->crashes[i].at_action = pick(&random, ACTIONS_LIKELY);

@@ -388,6 +388,72 @@ static void past_the_deadline_nobody_is_restored_any_more(void **state)
     assert_int_equal(run.world.place, PLACE_BIN);
 }
 
+/* A bin that shows the user for longer than JOB_CERTAIN_MS: the restore is the arbiter. */
+static void a_bin_that_lags_costs_a_call_and_no_more(void **state)
+{
+    (void)state;
+    run.world.bin_lag_ms = 14 * SECOND_MS;
+    run.world.lag_ms = 17 * SECOND_MS;
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    assert_int_equal(run.job.outcome.password, PASSWORD_GENERATED);
+    assert_int_equal(run.job.n_calls[DIRECTORY_RESTORE], 2);
+    assert_int_equal(run.world.n_restored, 1);
+}
+
+static void who_vanishes_after_a_lost_restore_needs_hands(void **state)
+{
+    (void)state;
+    run.world.bin_lag_ms = 14 * SECOND_MS;
+    run.world.lag_ms = HOUR_MS;
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_NEEDS_HANDS);
+}
+
+static void who_vanishes_after_a_crash_needs_hands(void **state)
+{
+    (void)state;
+    /* gone between the second look into the bin and the search that the rules ask for */
+    run.world.bin_lag_ms =
+        RESTART_MS + PROOF_MS + REQUEST_TIMEOUT_MS + JOB_CERTAIN_MS + 3 * CALL_MS;
+    run.world.lag_ms = HOUR_MS;
+    crash(4, CRASH_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_NEEDS_HANDS);
+    assert_int_equal(run.job.n_calls[DIRECTORY_DELETED_BY_ID] > 2, true);
+    assert_int_equal(run.job.n_calls[DIRECTORY_RESTORE], 0);
+}
+
+static void the_dead_workers_password_is_not_taken_for_ours(void **state)
+{
+    (void)state;
+    crash(6, CRASH_AFTER); /* requester, find, target, intent, restore, manager, password */
+    run.script.from = DIRECTORY_SET_PASSWORD;
+    fault(FAULT_LOST_BEFORE);
+    assert_story(REASON_RESTORED, FOUND "restore: yes\n"
+                                        "manager: yes\n"
+                                        "crash\n"
+                                        "sleep\n"
+                                        "resume: yes\n"
+                                        "requester: yes\n"
+                                        "manager: yes\n"
+                                        "intent: committed\n"
+                                        "password: unknown\n"
+                                        "sleep\n"
+                                        "confirm_password: yes\n"
+                                        "sleep\n"
+                                        "confirm_password: yes\n"
+                                        "password: yes\n"
+                                        "read_back: yes\n"
+                                        "finish: restored\n");
+    assert_int_equal(run.world.password, 2);
+}
+
 #define STORY(name) cmocka_unit_test_setup(name, the_plain_case)
 int main(void)
 {
@@ -416,6 +482,10 @@ int main(void)
         STORY(removed_addresses_survive_a_crash),
         STORY(past_the_deadline_a_resumed_restore_sets_no_password),
         STORY(past_the_deadline_nobody_is_restored_any_more),
+        STORY(a_bin_that_lags_costs_a_call_and_no_more),
+        STORY(who_vanishes_after_a_lost_restore_needs_hands),
+        STORY(who_vanishes_after_a_crash_needs_hands),
+        STORY(the_dead_workers_password_is_not_taken_for_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

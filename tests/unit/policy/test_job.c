@@ -521,6 +521,149 @@ static void a_job_in_use_is_made_new_without_touching_its_lists(void **state)
     assert_int_equal(job.before.proxy_addresses.used_bytes, 0);
 }
 
+static struct user_facts before;
+static struct intent intent;
+
+/* An earlier incarnation began `age_ms` ago; its last call may still arrive until `settle_ms`. */
+static void resume(int64_t age_ms, int64_t settle_ms)
+{
+    given_user(&before);
+    intent = (struct intent){.name_policy = NAME_POLICY_REJECT,
+                             .address_policy = ADDRESS_POLICY_REMOVE,
+                             .generate_password = true,
+                             .user = &before,
+                             .started_at_ms = now().wall_ms - age_ms};
+    job_init(&job, &rules, 1);
+    action = job_step(&job, &(struct job_event){.type = JOB_RESUMED,
+                                                .now = now(),
+                                                .intent = &intent,
+                                                .settled_at_mono_ms = now().mono_ms + settle_ms});
+}
+
+static void a_resumed_job_waits_and_then_looks(void **state)
+{
+    (void)state;
+    named(GIVEN_USER_NAME); /* the intent knows the id */
+    resume(MINUTE_MS, 35 * SECOND_MS);
+    assert_int_equal(action.type, JOB_SLEEP);
+    woken();
+    assert_int_equal(passed_ms, 35 * SECOND_MS);
+    assert_asks(DIRECTORY_USER_BY_ID);
+    assert_string_equal(job.question.id, GIVEN_USER_ID);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    authorised();
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_USER_BY_ID); /* a manager without mail: no password, no intent */
+}
+
+static void a_resumed_job_whose_time_has_come_looks_at_once(void **state)
+{
+    (void)state;
+    resume(MINUTE_MS, 0);
+    assert_asks(DIRECTORY_USER_BY_ID);
+}
+
+static void a_resumed_jobs_deadline_is_the_first_ones(void **state)
+{
+    (void)state;
+    resume(MINUTE_MS, 0);
+    assert_int_equal(job.deadline_mono_ms, now().mono_ms + rules.request_deadline_ms - MINUTE_MS);
+    resume(-HOUR_MS, 0); /* the clock was set back */
+    assert_int_equal(job.deadline_mono_ms, now().mono_ms + rules.request_deadline_ms);
+}
+
+static void in_the_bin_again(void)
+{
+    answered(DIRECTORY_NOT_FOUND);
+    assert_asks(DIRECTORY_DELETED_BY_ID);
+    found();
+}
+
+static void a_resumed_job_that_changed_nothing_fails_like_any_other(void **state)
+{
+    (void)state;
+    resume(MINUTE_MS, 0);
+    in_the_bin_again();
+    woken();
+    assert_int_equal(passed_ms, JOB_CERTAIN_MS);
+    in_the_bin_again();
+    authorised();
+    answered(DIRECTORY_NOT_FOUND); /* a replica that lags */
+    answered(DIRECTORY_NOT_FOUND);
+    woken();
+    found();
+    answered(DIRECTORY_NOT_FOUND);
+    committed();
+    answered(DIRECTORY_REJECTED);
+    assert_ends(REASON_DIRECTORY_REJECTED); /* and not needs_hands */
+}
+
+static void assert_resumed_without_a_password(void)
+{
+    resume(MINUTE_MS, 0);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    authorised();
+    text_copy(answer.manager_mail, sizeof answer.manager_mail, GIVEN_MANAGER);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_USER_BY_ID);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_RESTORED);
+    assert_true((job.outcome.todo & TODO_PASSWORD_NOT_SET) != 0);
+}
+
+static void a_resumed_job_without_a_key_sets_no_password(void **state)
+{
+    (void)state;
+    rules.has_recipient_key = false;
+    assert_resumed_without_a_password();
+}
+
+static void a_resumed_job_tells_no_password_to_whom_it_may_not(void **state)
+{
+    (void)state;
+    rules.secret_words = 0;
+    assert_resumed_without_a_password();
+}
+
+static void a_long_list_of_addresses_is_no_loss(void **state)
+{
+    (void)state;
+    up_to_the_password();
+    answered(DIRECTORY_YES);
+    given_user(&answer.user);
+    string_list_clear(&answer.user.proxy_addresses);
+    answer.user.proxy_addresses.left_out = 2;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_RESTORED);
+    assert_null(job.outcome.removed_addresses);
+}
+
+static void nobody_gets_a_copy_of_what_nobody_gets(void **state)
+{
+    (void)state;
+    given_recipients(&job.request.notify_cc, "it@contoso.com", NULL);
+    up_to_the_restore();
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_YES); /* a manager without mail */
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_RESTORED);
+    assert_int_equal(job.outcome.to.n, 0);
+    assert_int_equal(job.outcome.cc.n, 0);
+}
+
+static void not_after_is_the_directorys_time(void **state)
+{
+    (void)state;
+    job.request.not_after_ms = GIVEN_NOW_MS + SECOND_MS;
+    struct instant early = now();
+    early.wall_ms += MINUTE_MS; /* our clock is ahead */
+    job_init(&job, &rules, 1);
+    action = job_step(&job, &(struct job_event){.type = JOB_STARTED, .now = early});
+    assert_asks(DIRECTORY_REQUESTER);
+}
+
 static void every_state_has_a_name(void **state)
 {
     (void)state;
@@ -561,6 +704,15 @@ int main(void)
         JOB_TEST(who_never_shows_up_is_not_yet_visible),
         JOB_TEST(the_latest_operation_is_kept_when_there_are_too_many),
         JOB_TEST(a_job_in_use_is_made_new_without_touching_its_lists),
+        JOB_TEST(a_resumed_job_waits_and_then_looks),
+        JOB_TEST(a_resumed_job_whose_time_has_come_looks_at_once),
+        JOB_TEST(a_resumed_jobs_deadline_is_the_first_ones),
+        JOB_TEST(a_resumed_job_that_changed_nothing_fails_like_any_other),
+        JOB_TEST(a_resumed_job_without_a_key_sets_no_password),
+        JOB_TEST(a_resumed_job_tells_no_password_to_whom_it_may_not),
+        JOB_TEST(a_long_list_of_addresses_is_no_loss),
+        JOB_TEST(nobody_gets_a_copy_of_what_nobody_gets),
+        JOB_TEST(not_after_is_the_directorys_time),
         JOB_TEST(every_state_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
