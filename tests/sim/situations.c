@@ -134,7 +134,7 @@ const struct situation situations[] = {
     {"replicas lag", true, replicas_lag},
     {"name taken", true, name_taken},
     {"rename by template", true, rename_by_template},
-    {"rename once", true, rename_once},
+    {"rename once", false, rename_once},
     {"rename in vain", false, rename_in_vain},
     {"address removed", true, address_removed},
     {"address rejected", true, address_rejected},

@@ -454,6 +454,18 @@ static void the_dead_workers_password_is_not_taken_for_ours(void **state)
     assert_int_equal(run.world.password, 2);
 }
 
+static void a_resumed_jobs_lost_password_shows_too(void **state)
+{
+    (void)state;
+    crash(4, CRASH_AFTER);
+    run.script.from = DIRECTORY_SET_PASSWORD;
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.password, PASSWORD_GENERATED);
+    assert_int_equal(run.world.n_password_writes, 1);
+}
+
 #define STORY(name) cmocka_unit_test_setup(name, the_plain_case)
 int main(void)
 {
@@ -486,6 +498,7 @@ int main(void)
         STORY(who_vanishes_after_a_lost_restore_needs_hands),
         STORY(who_vanishes_after_a_crash_needs_hands),
         STORY(the_dead_workers_password_is_not_taken_for_ours),
+        STORY(a_resumed_jobs_lost_password_shows_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
