@@ -27,9 +27,10 @@ struct assigned_partition *assignment_find(struct assignment *assignment, int32_
     return NULL;
 }
 
-void assignment_ask(const struct assignment *assignment, rd_kafka_t *handle, const char *group,
+void assignment_ask(struct assignment *assignment, rd_kafka_t *handle, const char *group,
                     const char *topic, rd_kafka_queue_t *queue)
 {
+    assignment->asked = true;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(assignment->n);
     for (int i = 0; i < assignment->n; i++)
         if (assignment->partitions[i].start == START_UNKNOWN)

@@ -23,6 +23,7 @@ struct assigned_partition {
 
 struct assignment {
     uint32_t epoch;
+    bool asked;
     int n_unknown, n_unended;
     int n;
     struct assigned_partition partitions[];
@@ -34,7 +35,7 @@ struct assigned_partition *assignment_find(struct assignment *assignment, int32_
 
 /* Asks the group's coordinator for the starts that are unknown; the answer comes to `queue`, with
  * the epoch as its opaque. */
-void assignment_ask(const struct assignment *assignment, rd_kafka_t *handle, const char *group,
+void assignment_ask(struct assignment *assignment, rd_kafka_t *handle, const char *group,
                     const char *topic, rd_kafka_queue_t *queue);
 /* Takes the answer. A partition whose offset is pending in a transaction, or was not answered,
  * stays unknown: nothing but an answer without any error may become "none". True: nothing was

@@ -80,16 +80,16 @@ bool log_limit_passes(struct log_limit *limit, int code, int64_t now_mono_ms)
 void record_from_message(const rd_kafka_message_t *message, struct record *ret_record)
 {
     rd_kafka_timestamp_type_t type;
-    *ret_record = (struct record){
-        .topic = rd_kafka_topic_name(message->rkt),
-        .partition = message->partition,
-        .offset = message->offset,
-        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
-        .key = message->key,
-        .key_bytes = message->key_len,
-        .value = message->payload,
-        .value_bytes = message->len,
-    };
+    /* Not as a whole: clearing 64 headers costs more than all the rest. */
+    ret_record->topic = rd_kafka_topic_name(message->rkt);
+    ret_record->partition = message->partition;
+    ret_record->offset = message->offset;
+    ret_record->timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    ret_record->key = message->key;
+    ret_record->key_bytes = message->key_len;
+    ret_record->value = message->payload;
+    ret_record->value_bytes = message->len;
+    ret_record->n_headers = 0;
     rd_kafka_headers_t *headers;
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sysexits.h>
 #include <syslog.h>
 
@@ -92,12 +93,11 @@ static void assignment_begin(struct request_consumer *consumer, struct assignmen
     consumer->state = ASKING;
     consumer->act_at_mono_ms = consumer->now_mono_ms;
     consumer->trouble[0] = '\0';
-    topics_check(consumer); /* partitions may have been added since */
 }
 
 static void assignment_load(struct request_consumer *consumer)
 {
-    consumer->state = LOADING;
+    consumer->state = consumer->assignment->n == 0 ? READY : LOADING;
     for (int i = 0; i < consumer->assignment->n; i++) {
         struct assigned_partition *partition = &consumer->assignment->partitions[i];
         journal_reader_load(consumer->reader, partition->id, assignment_base(partition));
@@ -165,7 +165,7 @@ static struct held *held_new(struct request_consumer *consumer,
 static void assignment_finish(struct request_consumer *consumer)
 {
     struct assignment *assignment = consumer->assignment;
-    consumer->held = calloc((size_t)assignment->n, sizeof *consumer->held);
+    consumer->held = calloc((size_t)assignment->n + 1, sizeof *consumer->held);
     assert(consumer->held != NULL);
     for (int i = 0; i < assignment->n; i++)
         if (!assignment->partitions[i].unreadable)
@@ -212,10 +212,12 @@ void request_consumer_finish_revoke(struct request_consumer *consumer)
     consumer->state = IDLE;
     struct assignment *next = consumer->next;
     consumer->next = NULL;
-    if (next != NULL)
-        assignment_begin(consumer, next); /* its rd_kafka_assign will replace what is assigned */
-    else
+    if (next == NULL) {
         rd_kafka_assign(consumer->handle, NULL);
+        return;
+    }
+    assignment_begin(consumer, next); /* its rd_kafka_assign will replace what is assigned */
+    eventfd_write(consumer->wake_fd, 1);
 }
 
 void rebalance_on_assign(struct request_consumer *consumer,
@@ -306,7 +308,14 @@ void rebalance_act(struct request_consumer *consumer)
             subscribe(consumer);
     } else if (consumer->state == ASKING) {
         consumer->act_at_mono_ms = INT64_MAX; /* until the answer */
-        assignment_ask(consumer->assignment, consumer->handle, consumer->group,
-                       consumer->requests_topic, consumer->queue);
+        if (!consumer->assignment->asked)
+            topics_check(consumer); /* partitions may have been added since */
+        if (consumer->state == FAILED)
+            return;
+        if (consumer->assignment->n_unknown == 0)
+            assignment_load(consumer);
+        else
+            assignment_ask(consumer->assignment, consumer->handle, consumer->group,
+                           consumer->requests_topic, consumer->queue);
     }
 }

@@ -223,7 +223,8 @@ void request_consumer_fetch(struct request_consumer *consumer, int32_t partition
                             int64_t journal_offset, void *fetch_context)
 {
     assert(held_find(consumer, partition) != NULL);
-    journal_reader_fetch(consumer->reader, partition, journal_offset, fetch_context);
+    if (consumer->state == HOLDING) /* else on_revoked was called: never answered */
+        journal_reader_fetch(consumer->reader, partition, journal_offset, fetch_context);
 }
 
 rd_kafka_consumer_group_metadata_t *request_consumer_membership(struct request_consumer *consumer)

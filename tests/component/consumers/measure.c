@@ -18,6 +18,23 @@ static void say(const char *what, const struct member *member)
            (int)(member->taken_ms - member->started_ms), (int)member->longest_service_us);
 }
 
+/* Replays: single records from anywhere in the journal. */
+static void fetches(struct member *member, int n_partitions, int n_records)
+{
+    enum { FETCHES = 2400 };
+    member->longest_service_us = 0;
+    int64_t before_ms = rig_now_ms();
+    for (int i = 0; i < FETCHES; i++)
+        request_consumer_fetch(member->consumer, i % n_partitions, (int64_t)i * 7919 % n_records,
+                               member);
+    int64_t asked_ms = rig_now_ms();
+    while (member->n_fetched + member->n_fetched_nothing < FETCHES)
+        rig_turn();
+    printf("%d fetches: asked %d ms, answered %d ms (%d of nothing); longest turn %d us\n", FETCHES,
+           (int)(asked_ms - before_ms), (int)(rig_now_ms() - before_ms), member->n_fetched_nothing,
+           (int)member->longest_service_us);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -52,6 +69,8 @@ int main(int argc, char **argv)
         int ms = (int)(member.assigned_ms - member.started_ms);
         printf("%-40s %d records, at least %d records/s\n", "", n_journal,
                (int)((int64_t)n_journal * 1000 / ms));
+        if (i == 2)
+            fetches(&member, PARTITIONS, n_journal / PARTITIONS);
         member_stop(&member);
     }
     rig_stop(&rig);

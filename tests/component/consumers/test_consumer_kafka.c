@@ -232,6 +232,27 @@ static void an_offset_out_of_range_starts_at_the_earliest(void **state)
     rd_kafka_destroy(owner);
 }
 
+static void so_does_the_only_partition(void **state)
+{
+    struct rig *rig = *state;
+    static struct member before, after = {.take_max = 1000};
+    rig->n_partitions = 1;
+    rig_make_topic(rig, rig->requests, 1);
+    rig_make_topic(rig, rig->journal, 1);
+    rig_produce(rig, 10);
+    start_member(&before, rig, "one");
+    UNTIL(held_by(&before) == 1);
+    rd_kafka_t *owner = owner_new(rig, "one");
+    owner_begin(owner);
+    owner_send_offset(owner, rig, &before, 0, 11);
+    owner_commit(owner);
+    member_stop(&before);
+    start_member(&after, rig, "one");
+    UNTIL(after.n_lost == 1 && after.taken[0] == 10);
+    assert_null(strstr(after.log, "committed offsets"));
+    rd_kafka_destroy(owner);
+}
+
 /* ---- a process that is killed ---- */
 
 struct process {
@@ -338,6 +359,7 @@ int main(int argc, char **argv)
         WITH_RIG(the_older_of_two_with_one_name_ends),
         cmocka_unit_test_setup_teardown(topics_may_be_made_later, setup_without_topics, teardown),
         WITH_RIG(an_offset_out_of_range_starts_at_the_earliest),
+        cmocka_unit_test_setup_teardown(so_does_the_only_partition, setup_without_topics, teardown),
         WITH_RIG(a_killed_members_partitions_go_to_the_other_after_its_session),
         WITH_RIG(a_killed_member_that_is_back_in_time_disturbs_nobody),
     };
