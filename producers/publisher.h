@@ -61,6 +61,7 @@ struct batch_offset {
 struct batch {
     struct publication *first, *last;
     int n_publications;
+    size_t held_bytes; /* by dead letters */
     int n_offsets;
     struct batch_offset *offsets;                   /* one per partition that has a publication */
     rd_kafka_consumer_group_metadata_t *membership; /* taken when the batch was closed; owned */
@@ -70,28 +71,37 @@ struct batch {
         BATCH_COMMITTED,
         BATCH_REFUSED, /* an old generation's: nothing was published, nothing may be until the next
                           assignment */
-        BATCH_FAILED,  /* the process cannot go on; `error` says why */
+        BATCH_FAILED,  /* the process cannot go on: `error` says why, `exit_code` how it ends */
     } result;
+    int exit_code;                 /* contract 1: 69, 70, 77 or 78 */
     int64_t committing_at_mono_ms; /* before the commit was sent: what PROOF_MS counts from */
     char error[256];
 };
 
+enum {
+    /* After so long without Kafka a batch comes back as BATCH_FAILED. */
+    PUBLISH_GIVES_UP_MS = 300 * 1000,
+    /* A batch that is still out after this never comes back: a call of librdkafka hangs, which it
+     * can (measurements 4b). The loop ends the process; the journal resolves the rest. */
+    PUBLISH_STUCK_MS = 420 * 1000,
+};
+
 struct publisher;
 
-struct publisher_settings {
+struct publisher_settings { /* what it borrows outlives the publisher */
     const char *brokers, *group, *instance, *requests_topic;
     int n_properties;
     const char *const *properties;
     const struct event_settings *events; /* borrowed */
     int64_t (*read_mono_ms)(void);       /* the one clock this thread needs */
     void (*log)(void *context, int level,
-                const char *line); /* called on this thread; must be thread-safe */
+                const char *line); /* level as syslog(3); any thread; must be thread-safe */
     void *log_context;
 };
 
 /* Makes the producer, fetches metadata and ends an earlier incarnation's transaction
- * (init_transactions); blocks until then, at most timeout_ms. -ETIMEDOUT, -EINVAL with a sentence.
- */
+ * (init_transactions); blocks until then, at most timeout_ms. With a sentence: -EINVAL (a property,
+ * a topic), -EACCES (Kafka does not permit it), -ETIMEDOUT. */
 int publisher_new(const struct publisher_settings *settings, int timeout_ms,
                   struct publisher **ret_publisher, char *reterr, size_t reterr_bytes);
 

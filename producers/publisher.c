@@ -1,0 +1,149 @@
+#include "producers/publisher.h"
+
+#include "producers/batch.h"
+#include "producers/publish.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct publisher {
+    struct publisher_settings settings;
+    pthread_t thread;
+    int returned_fd;
+    /* Of the thread alone once it runs. */
+    struct producer producer;
+    struct json_out scratch;
+    /* Under the mutex. */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct batch *submitted, *returned;
+    bool is_out; /* from submit to take */
+    bool stop;
+};
+
+static void *run(void *context)
+{
+    struct publisher *publisher = context;
+    (void)pthread_mutex_lock(&publisher->mutex);
+    for (;;) {
+        while (publisher->submitted == NULL && !publisher->stop)
+            (void)pthread_cond_wait(&publisher->changed, &publisher->mutex);
+        struct batch *batch = publisher->submitted;
+        if (batch == NULL)
+            break;
+        publisher->submitted = NULL;
+        (void)pthread_mutex_unlock(&publisher->mutex);
+
+        publish_batch(&publisher->settings, &publisher->producer, &publisher->scratch, batch);
+
+        (void)pthread_mutex_lock(&publisher->mutex);
+        publisher->returned = batch;
+        (void)pthread_cond_broadcast(&publisher->changed);
+        ssize_t written = write(publisher->returned_fd, &(uint64_t){1}, sizeof(uint64_t));
+        assert(written == sizeof(uint64_t)); /* a counter of one never blocks */
+    }
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    return NULL;
+}
+
+static void init_locks(struct publisher *publisher)
+{
+    pthread_condattr_t attributes;
+    int rc = pthread_condattr_init(&attributes);
+    assert(rc == 0);
+    /* The clock that settings.read_mono_ms reads. */
+    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    assert(rc == 0);
+    rc = pthread_cond_init(&publisher->changed, &attributes);
+    assert(rc == 0);
+    (void)pthread_condattr_destroy(&attributes);
+    rc = pthread_mutex_init(&publisher->mutex, NULL);
+    assert(rc == 0);
+}
+
+static void dispose(struct publisher *publisher)
+{
+    producer_close(&publisher->producer);
+    json_out_free(&publisher->scratch);
+    (void)pthread_cond_destroy(&publisher->changed);
+    (void)pthread_mutex_destroy(&publisher->mutex);
+    if (publisher->returned_fd >= 0)
+        (void)close(publisher->returned_fd);
+    free(publisher);
+}
+
+int publisher_new(const struct publisher_settings *settings, int timeout_ms,
+                  struct publisher **ret_publisher, char *reterr, size_t reterr_bytes)
+{
+    struct publisher *publisher = calloc(1, sizeof *publisher);
+    if (publisher == NULL)
+        return -ENOMEM;
+    publisher->settings = *settings;
+    init_locks(publisher);
+    publisher->returned_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int rc = publisher->returned_fd < 0 ? -errno : 0;
+    if (rc == 0)
+        rc = producer_open(&publisher->producer, &publisher->settings,
+                           settings->read_mono_ms() + timeout_ms, reterr, reterr_bytes);
+    if (rc == 0)
+        rc = -pthread_create(&publisher->thread, NULL, run, publisher);
+    if (rc < 0) {
+        dispose(publisher);
+        return rc;
+    }
+    *ret_publisher = publisher;
+    return 0;
+}
+
+int publisher_fd(const struct publisher *publisher)
+{
+    return publisher->returned_fd;
+}
+
+void publisher_submit(struct publisher *publisher, struct batch *batch)
+{
+    assert(batch->n_publications > 0 && batch->membership != NULL && batch_is_guarded(batch));
+    (void)pthread_mutex_lock(&publisher->mutex);
+    assert(!publisher->is_out);
+    publisher->is_out = true;
+    publisher->submitted = batch;
+    (void)pthread_cond_broadcast(&publisher->changed);
+    (void)pthread_mutex_unlock(&publisher->mutex);
+}
+
+struct batch *publisher_take(struct publisher *publisher, int timeout_ms)
+{
+    int64_t until_ms = publisher->settings.read_mono_ms() + timeout_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    (void)pthread_mutex_lock(&publisher->mutex);
+    int rc = timeout_ms > 0 ? 0 : ETIMEDOUT;
+    while (publisher->is_out && publisher->returned == NULL && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&publisher->changed, &publisher->mutex, &until);
+    struct batch *batch = publisher->returned;
+    if (batch != NULL) {
+        uint64_t count;
+        publisher->returned = NULL;
+        publisher->is_out = false;
+        ssize_t got = read(publisher->returned_fd, &count, sizeof count);
+        assert(got == sizeof count);
+    }
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    return batch;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (publisher == NULL)
+        return;
+    (void)pthread_mutex_lock(&publisher->mutex);
+    assert(!publisher->is_out);
+    publisher->stop = true;
+    (void)pthread_cond_broadcast(&publisher->changed);
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    (void)pthread_join(publisher->thread, NULL);
+    dispose(publisher);
+}
