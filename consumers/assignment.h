@@ -17,14 +17,13 @@ struct assigned_partition {
         START_OUT_OF_RANGE, /* the committed offset does not exist: at the earliest */
     } start;
     int64_t offset;
-    bool ended; /* its journal was read, or cannot be */
-    bool unreadable;
+    bool unreadable; /* its journal */
 };
 
 struct assignment {
     uint32_t epoch;
     bool asked;
-    int n_unknown, n_unended;
+    int n_unknown, n_unended; /* starts; journals not read yet */
     int n;
     struct assigned_partition partitions[];
 };

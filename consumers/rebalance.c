@@ -85,8 +85,9 @@ static void assignment_drop(struct request_consumer *consumer)
     consumer->state = IDLE;
 }
 
-/* Takes the assignment over. A rebalance that is not answered is librdkafka's own business until
- * then: the group stays stable, however long it takes (kafka-worker.md 2.4). */
+/* Takes the assignment over. Until rd_kafka_assign answers it, heartbeats go on and the others
+ * work, but a member that joins waits for us: what can hold it up is bounded by the transaction
+ * timeout of a dead owner (kafka-worker.md 2.4). */
 static void assignment_begin(struct request_consumer *consumer, struct assignment *assignment)
 {
     consumer->assignment = assignment;
@@ -125,7 +126,6 @@ void rebalance_on_loaded(void *context, int32_t id, enum journal_load load, cons
 {
     struct request_consumer *consumer = context;
     struct assigned_partition *partition = assignment_find(consumer->assignment, id);
-    partition->ended = true;
     consumer->assignment->n_unended--;
     if (load == JOURNAL_NO_ROOM) {
         consumer_fail(consumer, EX_SOFTWARE, why);

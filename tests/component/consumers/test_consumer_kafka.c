@@ -98,6 +98,26 @@ static void pending_offsets_are_waited_for(void **state)
     rd_kafka_destroy(owner);
 }
 
+static void who_joins_meanwhile_waits_and_both_get_their_share(void **state)
+{
+    struct rig *rig = *state;
+    static struct member before, one, two;
+    start_member(&before, rig, "one");
+    UNTIL(held_by(&before) == PARTITIONS);
+    rd_kafka_t *owner = owner_new(rig, "one");
+    owner_begin(owner);
+    owner_send_offset(owner, rig, &before, 4, 0);
+    member_stop(&before);
+    start_member(&one, rig, "one");
+    rig_turn_for(1000);
+    start_member(&two, rig, "two");
+    rig_turn_for(2000);
+    assert_int_equal(one.n_assigned + two.n_assigned, 0);
+    owner_commit(owner);
+    UNTIL(held_by(&one) == PARTITIONS / 2 && held_by(&two) == PARTITIONS / 2);
+    rd_kafka_destroy(owner);
+}
+
 static void offsets_of_an_aborted_transaction_never_were(void **state)
 {
     struct rig *rig = *state;
@@ -352,6 +372,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WITH_RIG(everything_is_taken_once_and_in_order),
         WITH_RIG(pending_offsets_are_waited_for),
+        WITH_RIG(who_joins_meanwhile_waits_and_both_get_their_share),
         WITH_RIG(offsets_of_an_aborted_transaction_never_were),
         WITH_RIG(a_pending_journal_record_is_waited_for),
         WITH_RIG(an_aborted_journal_record_ends_the_wait_and_is_not_seen),
