@@ -110,7 +110,7 @@ static bool header_digest(const struct record *record, char ret_digest[DIGEST_CH
 int journal_record_decode(const struct record *record, struct journal_record *ret_decoded)
 {
     *ret_decoded = (struct journal_record){.record = record};
-    if (!header_is(header_find(record, "rw-v"), "1"))
+    if (record->n_headers > RECORD_HEADERS_MAX || !header_is(header_find(record, "rw-v"), "1"))
         return -EPROTO;
     const struct record_header *state = header_find(record, "rw-state");
     if (header_is(state, "done"))

@@ -45,6 +45,7 @@ struct journal_reader {
     struct fetches ready;
     struct retained retained;
     struct log_limit limit;
+    struct more_headers more;
     int64_t now_mono_ms;
     int wake_fd;
 };
@@ -93,6 +94,7 @@ void journal_reader_free(struct journal_reader *reader)
     rd_kafka_topic_destroy(reader->topic);
     rd_kafka_destroy(reader->handle);
     free(reader->readings);
+    free(reader->more.headers);
     free(reader);
 }
 
@@ -320,7 +322,7 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
 static void on_message(struct journal_reader *reader, const rd_kafka_message_t *message)
 {
     struct record record;
-    record_from_message(message, &record);
+    record_from_message(message, &record, &reader->more);
     switch (reader->readings[record.partition].purpose) {
     case READING_LOAD: load_record(reader, &record); break;
     case READING_FETCH: fetch_end(reader, record.partition, &record); break;

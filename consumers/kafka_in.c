@@ -77,7 +77,25 @@ bool log_limit_passes(struct log_limit *limit, int code, int64_t now_mono_ms)
     return true;
 }
 
-void record_from_message(const rd_kafka_message_t *message, struct record *ret_record)
+static void take_more_headers(const rd_kafka_headers_t *headers, struct record *record,
+                              struct more_headers *more)
+{
+    size_t n = record->n_headers - RECORD_HEADERS_MAX;
+    if (n > more->room) {
+        more->headers = realloc(more->headers, n * sizeof *more->headers);
+        assert(more->headers != NULL);
+        more->room = n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct record_header *header = &more->headers[i];
+        rd_kafka_header_get_all(headers, RECORD_HEADERS_MAX + i, &header->name, &header->value,
+                                &header->value_bytes);
+    }
+    record->more_headers = more->headers;
+}
+
+void record_from_message(const rd_kafka_message_t *message, struct record *ret_record,
+                         struct more_headers *more)
 {
     rd_kafka_timestamp_type_t type;
     /* Not as a whole: clearing 64 headers costs more than all the rest. */
@@ -90,6 +108,7 @@ void record_from_message(const rd_kafka_message_t *message, struct record *ret_r
     ret_record->value = message->payload;
     ret_record->value_bytes = message->len;
     ret_record->n_headers = 0;
+    ret_record->more_headers = NULL;
     rd_kafka_headers_t *headers;
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
@@ -98,40 +117,6 @@ void record_from_message(const rd_kafka_message_t *message, struct record *ret_r
         struct record_header *header = &ret_record->headers[i];
         rd_kafka_header_get_all(headers, i, &header->name, &header->value, &header->value_bytes);
     }
-}
-
-/* Appends, with a zero behind it, to the block that record_copy measured. */
-static const void *append(char **end, const void *bytes, size_t n)
-{
-    if (bytes == NULL)
-        return NULL;
-    char *copy = *end;
-    memcpy(copy, bytes, n);
-    copy[n] = '\0';
-    *end += n + 1;
-    return copy;
-}
-
-struct record *record_copy(const struct record *record, size_t *ret_bytes)
-{
-    size_t n_headers =
-        record->n_headers < RECORD_HEADERS_MAX ? record->n_headers : RECORD_HEADERS_MAX;
-    size_t bytes =
-        sizeof *record + strlen(record->topic) + record->key_bytes + record->value_bytes + 3;
-    for (size_t i = 0; i < n_headers; i++)
-        bytes += strlen(record->headers[i].name) + record->headers[i].value_bytes + 2;
-    struct record *copy = malloc(bytes);
-    assert(copy != NULL);
-    *copy = *record;
-    char *end = (char *)(copy + 1);
-    copy->topic = append(&end, record->topic, strlen(record->topic));
-    copy->key = append(&end, record->key, record->key_bytes);
-    copy->value = append(&end, record->value, record->value_bytes);
-    for (size_t i = 0; i < n_headers; i++) {
-        struct record_header *header = &copy->headers[i];
-        header->name = append(&end, header->name, strlen(header->name));
-        header->value = append(&end, header->value, header->value_bytes);
-    }
-    *ret_bytes = bytes;
-    return copy;
+    if (ret_record->n_headers > RECORD_HEADERS_MAX)
+        take_more_headers(headers, ret_record, more);
 }

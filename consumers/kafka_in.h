@@ -26,10 +26,14 @@ struct log_limit {
 };
 bool log_limit_passes(struct log_limit *limit, int code, int64_t now_mono_ms);
 
-/* Borrows from the message. */
-void record_from_message(const rd_kafka_message_t *message, struct record *ret_record);
+/* Room for headers beyond RECORD_HEADERS_MAX: as many as Kafka let through in one record. */
+struct more_headers {
+    struct record_header *headers; /* owned */
+    size_t room;
+};
 
-/* One block with all that the record borrows; free() it. */
-struct record *record_copy(const struct record *record, size_t *ret_bytes);
+/* Borrows from the message, and from `more` until it is used again. */
+void record_from_message(const rd_kafka_message_t *message, struct record *ret_record,
+                         struct more_headers *more);
 
 #endif

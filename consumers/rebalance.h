@@ -44,6 +44,7 @@ struct request_consumer {
     int n_held, turn;
     rd_kafka_message_t *message; /* taken, not released */
     struct record record;
+    struct more_headers more;
     /* Found by take, told to the owner by service. */
     struct assigned_partition out_of_range; /* `start` UNKNOWN: none */
     rd_kafka_resp_err_t take_error;

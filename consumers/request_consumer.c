@@ -152,7 +152,7 @@ const struct record *request_consumer_take(struct request_consumer *consumer,
         }
         consumer->turn = (consumer->turn + i + 1) % consumer->n_held;
         consumer->message = message;
-        record_from_message(message, &consumer->record);
+        record_from_message(message, &consumer->record, &consumer->more);
         offsets_open(&held->partition.offsets, entry, message->offset);
         *ret_partition = &held->partition;
         return &consumer->record;
@@ -351,6 +351,7 @@ void request_consumer_free(struct request_consumer *consumer)
     if (consumer->handle != NULL)
         handle_close(consumer);
     journal_index_free(&consumer->index);
+    free(consumer->more.headers);
     free(consumer->group);
     free(consumer->instance);
     free(consumer->requests_topic);

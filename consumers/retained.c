@@ -1,6 +1,6 @@
 #include "consumers/retained.h"
-#include "consumers/kafka_in.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,10 @@ void retained_put(struct retained *retained, const struct record *record)
     struct retained_record *kept = &retained->records[retained->n++];
     *kept =
         (struct retained_record){.partition = record->partition, .journal_offset = record->offset};
-    kept->record = record_copy(record, &kept->bytes);
+    kept->bytes = record_copy_bytes(record);
+    void *block = malloc(kept->bytes);
+    assert(block != NULL);
+    kept->record = record_copy(record, block);
     retained->bytes += kept->bytes;
 }
 

@@ -24,7 +24,7 @@ enum event_kind {
         EVENT_KIND_COUNT
 };
 
-enum { TYPE_PREFIX_BYTES = 200, EVENT_TYPE_BYTES = 256, EVENT_HEADERS_MAX = 20 };
+enum { EVENT_TYPE_BYTES = 256, EVENT_HEADERS_MAX = 20 };
 
 struct cloudevent {
     enum event_kind kind;

@@ -13,44 +13,17 @@
 
 enum { ERROR_HEADERS = 7, NUMBER_CHARS = 20 };
 
-static const void *pack(char **at, const void *bytes, size_t n_bytes)
-{
-    if (bytes == NULL)
-        return NULL;
-    char *packed = *at;
-    memcpy(packed, bytes, n_bytes);
-    *at += n_bytes;
-    return packed;
-}
-
-static size_t kept_headers(const struct record *record)
-{
-    return record->n_headers < RECORD_HEADERS_MAX ? record->n_headers : RECORD_HEADERS_MAX;
-}
-
 struct dead_letter *dead_letter_new(const struct record *record, const char *message,
                                     const struct request_envelope *cause, int64_t finished_at_ms)
 {
-    size_t n_headers = kept_headers(record);
-    size_t bytes = sizeof(struct dead_letter) + strlen(record->topic) + 1 + strlen(message) + 1 +
-                   record->key_bytes + record->value_bytes;
-    for (size_t i = 0; i < n_headers; i++)
-        bytes += strlen(record->headers[i].name) + 1 + record->headers[i].value_bytes;
+    size_t record_bytes = record_copy_bytes(record);
+    size_t message_bytes = strlen(message) + 1;
+    size_t bytes = sizeof(struct dead_letter) + record_bytes + message_bytes;
     struct dead_letter *letter = malloc(bytes);
     if (letter == NULL)
         return NULL;
-    char *at = (char *)(letter + 1);
-    letter->record = *record;
-    letter->record.n_headers = n_headers;
-    letter->record.topic = pack(&at, record->topic, strlen(record->topic) + 1);
-    letter->record.key = pack(&at, record->key, record->key_bytes);
-    letter->record.value = pack(&at, record->value, record->value_bytes);
-    for (size_t i = 0; i < n_headers; i++) {
-        const struct record_header *from = &record->headers[i];
-        letter->record.headers[i].name = pack(&at, from->name, strlen(from->name) + 1);
-        letter->record.headers[i].value = pack(&at, from->value, from->value_bytes);
-    }
-    letter->message = pack(&at, message, strlen(message) + 1);
+    letter->record = record_copy(record, letter + 1);
+    letter->message = memcpy((char *)(letter + 1) + record_bytes, message, message_bytes);
     letter->cause = cause != NULL ? *cause : (struct request_envelope){0};
     letter->finished_at_ms = finished_at_ms;
     letter->held_bytes = bytes;
@@ -64,7 +37,7 @@ void dead_letter_free(struct dead_letter *letter)
 
 static int encode_record(const struct dead_letter *letter, struct out_message **ret_message)
 {
-    const struct record *record = &letter->record;
+    const struct record *record = letter->record;
     char partition[NUMBER_CHARS + 1], offset[NUMBER_CHARS + 1];
     (void)snprintf(partition, sizeof partition, "%" PRId32, record->partition);
     (void)snprintf(offset, sizeof offset, "%" PRId64, record->offset);
@@ -79,8 +52,11 @@ static int encode_record(const struct dead_letter *letter, struct out_message **
         {"__connect.errors.exception.message", letter->message},
         {"__connect.errors.truncated", "true"}, /* counted in by dead_letter_shrink */
     };
-    struct record_header headers[RECORD_HEADERS_MAX + ERROR_HEADERS];
-    memcpy(headers, record->headers, record->n_headers * sizeof *headers);
+    struct record_header *headers = malloc((record->n_headers + ERROR_HEADERS) * sizeof *headers);
+    if (headers == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < record->n_headers; i++)
+        headers[i] = *record_header_at(record, i);
     for (size_t i = 0; i < ERROR_HEADERS; i++)
         headers[record->n_headers + i] =
             (struct record_header){.name = errors[i].name,
@@ -96,6 +72,7 @@ static int encode_record(const struct dead_letter *letter, struct out_message **
                                               .n_headers = record->n_headers + ERROR_HEADERS,
                                               .headers = headers,
                                               .n_record_headers = record->n_headers});
+    free(headers); /* the message has copies */
     if (*ret_message == NULL)
         return -ENOMEM;
     (*ret_message)->n_headers--;
@@ -167,8 +144,8 @@ int dead_letter_encode(const struct event_settings *settings, struct publication
         (void)publication_add_message(publication, message);
     }
     /* There is no `data` to digest: the value's bytes stand in. */
-    digest_sha256(letter->record.value != NULL ? letter->record.value : "",
-                  letter->record.value_bytes, digest);
+    digest_sha256(letter->record->value != NULL ? letter->record->value : "",
+                  letter->record->value_bytes, digest);
     digest_hex(digest, sizeof digest, hex);
     rc = journal_encode_skipped(publication, hex, letter->finished_at_ms, &message);
     return rc < 0 ? rc : publication_add_message(publication, message);

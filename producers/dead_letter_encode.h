@@ -9,7 +9,7 @@
 #include "producers/publisher.h"
 
 struct dead_letter {
-    struct record record;          /* a copy, owned */
+    const struct record *record;   /* a copy, owned */
     struct request_envelope cause; /* id "": could not be read, so there is no failure event */
     const char *message;           /* owned */
     int64_t finished_at_ms;        /* wall clock, when it was refused */

@@ -16,6 +16,8 @@ enum out_topic {
     OUT_TOPICS
 };
 
+enum { TYPE_PREFIX_BYTES = 200 };
+
 struct recipient_key; /* producers/jwe.h */
 
 struct event_settings {

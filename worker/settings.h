@@ -52,7 +52,7 @@ struct settings {
     int restores_per_hour;
     struct {
         char source[IDENTITY_BYTES + 1]; /* never "" */
-        char type_prefix[IDENTITY_BYTES + 1];
+        char type_prefix[TYPE_PREFIX_BYTES + 1];
     } events;
     char recipient_keys_file[PATH_BYTES + 1]; /* "": no password is generated */
     int64_t secret_expire_ms;
