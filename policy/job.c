@@ -349,3 +349,11 @@ struct job_action job_step(struct job *job, const struct job_event *event)
     assert(false && "unknown event");
     return (struct job_action){0};
 }
+
+void job_refuse(struct job *job, enum reason reason, const struct instant *now)
+{
+    assert(job->state == JOB_QUEUED);
+    job->now = *now;
+    job->intent.started_at_ms = now->wall_ms;
+    (void)job_finish(job, reason);
+}

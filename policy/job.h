@@ -138,5 +138,7 @@ void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed);
 /* SET_PASSWORD: the caller makes the password when it asks for the first time, keeps it for every
  * further time, and publishes it only when outcome.password is PASSWORD_GENERATED. */
 struct job_action job_step(struct job *job, const struct job_event *event);
+/* Ends a job that must not begin (unknown_tenant, request_id_reused): job->outcome is complete. */
+void job_refuse(struct job *job, enum reason reason, const struct instant *now);
 
 #endif

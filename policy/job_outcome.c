@@ -19,7 +19,7 @@ void job_record(struct job *job, const struct directory_answer *answer)
     memcpy(operation->client_request_id, job->question.client_request_id,
            sizeof operation->client_request_id);
     memcpy(operation->request_id, answer->request_id, sizeof operation->request_id);
-    operation->at_ms = answer->at_ms;
+    operation->at_ms = job->now.wall_ms; /* between startedAt and finishedAt */
 }
 
 void job_take_user(struct job *job, const struct user_facts *user)

@@ -246,5 +246,4 @@ void world_ask(struct world *world, const struct directory_question *question, e
     case FAULT_NONE:
     case FAULTS: answer->status = carry_out(world, question, password, answer); break;
     }
-    answer->at_ms = world_now(world).directory_ms;
 }

@@ -56,7 +56,6 @@ void directory_answer_unsent(struct directory *directory, struct directory_call 
     answer_clear(&directory->brief);
     directory->brief.status = status;
     directory->brief.retry_after_ms = retry_after_ms;
-    directory->brief.at_ms = loop_now(directory->loop)->directory_ms;
     call->on_answer(call->context, &directory->brief);
 }
 

@@ -221,7 +221,6 @@ void reply_answer(const struct asked *asked, const struct reply *reply,
         [REPLY_LOST] = DIRECTORY_UNKNOWN,
     };
     ret_next_link[0] = '\0';
-    answer->at_ms = asked->now_ms;
     answer->http_status = 0;
     answer->request_id[0] = '\0';
     if (reply->fate != REPLY_WHOLE) {

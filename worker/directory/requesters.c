@@ -74,7 +74,6 @@ static void on_looked_up(void *context, const struct directory_answer *answer)
         requester->facts = answer->requester;
         requester->status = answer->status;
         requester->http_status = answer->http_status;
-        requester->at_ms = answer->at_ms;
         memcpy(requester->request_id, answer->request_id, sizeof requester->request_id);
     }
     requester->known = said;
@@ -106,7 +105,6 @@ static void answer_known(const struct requester *requester, struct directory_cal
     answer_clear(answer);
     answer->status = requester->status;
     answer->http_status = requester->http_status;
-    answer->at_ms = requester->at_ms;
     memcpy(answer->request_id, requester->request_id, sizeof answer->request_id);
     answer->requester = requester->facts;
     call->on_answer(call->context, answer);

@@ -176,7 +176,6 @@ static void check_case(const char *name)
     answer_clear(&answer);
     reply_answer(&asked, &reply, &answer, next_link);
     answer_close(asked.kind, &answer);
-    assert_true(answer.at_ms == asked.now_ms);
     FILE *out = open_memstream(&found, &found_bytes);
     assert_non_null(out);
     print_answer(out, &answer, next_link);
