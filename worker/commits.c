@@ -1,0 +1,216 @@
+/* What waits to be published becomes batches; what a batch committed goes back to its jobs. The
+ * rhythm is measured (design 6): a waiting publication begins a batch at once, but never sooner
+ * than 20 ms after the previous commit ended, and a batch grows while the previous commit runs. */
+#include "worker/log.h"
+#include "worker/worker.h"
+
+#include "producers/batch.h"
+#include "producers/out_message.h"
+
+#include <assert.h>
+#include <sysexits.h>
+
+enum { COMMIT_PAUSE_MS = 20 };
+
+static bool is_final(const struct publication *publication)
+{
+    return publication->kind != PUBLISH_INTENT;
+}
+
+static struct publication *take_first(struct batch *batch)
+{
+    struct publication *first = batch->first;
+    batch->first = first->next;
+    if (batch->first == NULL)
+        batch->last = NULL;
+    batch->n_publications--;
+    return first;
+}
+
+/* What waits has no limit of its own: there is one publication a slot. */
+static void queue(struct worker *worker, struct publication *publication)
+{
+    publication->next = NULL;
+    if (worker->pending_last != NULL)
+        worker->pending_last->next = publication;
+    else
+        worker->pending_first = publication;
+    worker->pending_last = publication;
+}
+
+static struct publication *take_pending(struct worker *worker)
+{
+    struct publication *first = worker->pending_first;
+    worker->pending_first = first->next;
+    if (worker->pending_first == NULL)
+        worker->pending_last = NULL;
+    return first;
+}
+
+void commits_add(struct slot *slot, enum publication_kind kind)
+{
+    struct publication *publication = &slot->publication;
+    publication->kind = kind;
+    if (kind == PUBLISH_INTENT) {
+        publication->of.intent.request = &slot->job.request;
+        publication->of.intent.intent = &slot->job.intent;
+        publication->started_ms = slot->job.intent.started_at_ms;
+    } else if (kind == PUBLISH_OUTCOME) {
+        publication->of.outcome.outcome = &slot->job.outcome;
+        publication->of.outcome.password = slot->password;
+        publication->started_ms = slot->job.outcome.started_at_ms;
+    } else if (kind == PUBLISH_REUSED) {
+        publication->of.reused = &slot->job.outcome;
+    }
+    slot->phase = SLOT_QUEUED;
+    queue(slot->worker, publication);
+}
+
+void commits_remove(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    struct publication *before = NULL;
+    for (struct publication *p = worker->pending_first; p != &slot->publication; p = p->next)
+        before = p;
+    if (before != NULL)
+        before->next = slot->publication.next;
+    else
+        worker->pending_first = slot->publication.next;
+    if (worker->pending_last == &slot->publication)
+        worker->pending_last = before;
+}
+
+/* Every partition with a publication gets its offset, intents included: only so is a member of an
+ * old generation refused (design 6). What the batch itself finishes counts as finished. */
+static int set_offsets(struct batch *batch)
+{
+    int rc = 0;
+    for (const struct publication *p = batch->first; p != NULL && rc == 0; p = p->next) {
+        const struct request_partition *partition = ((struct slot *)p->owner)->partition;
+        rc = batch_set_offset(batch, partition->id, offsets_committable(&partition->offsets));
+    }
+    return rc;
+}
+
+static void close_batch(struct worker *worker)
+{
+    struct batch *batch = &worker->out;
+    while (worker->pending_first != NULL && !batch_is_full(batch)) {
+        struct publication *publication = take_pending(worker);
+        struct slot *slot = publication->owner;
+        batch_add(batch, publication);
+        slot->phase = SLOT_PUBLISHED;
+        if (is_final(publication))
+            offsets_close(&slot->partition->offsets, &slot->open);
+    }
+    int rc = set_offsets(batch);
+    batch->membership = request_consumer_membership(worker->consumer);
+    /* Without memory for a list of offsets nothing can be promised any more; the journal can. */
+    assert(rc == 0 && batch->membership != NULL);
+}
+
+void commits_begin(struct worker *worker)
+{
+    if (worker->pending_first == NULL || worker->is_out || worker->phase == WORKER_HALTED ||
+        worker->phase == WORKER_STOPPED)
+        return;
+    int64_t earliest = worker->last_commit_mono_ms + COMMIT_PAUSE_MS;
+    if (loop_now(worker->loop)->mono_ms < earliest) {
+        loop_set_timer(worker->loop, &worker->commit_timer, earliest);
+        return;
+    }
+    close_batch(worker);
+    worker->is_out = true;
+    loop_set_timer(worker->loop, &worker->stuck_timer,
+                   loop_now(worker->loop)->mono_ms + PUBLISH_STUCK_MS);
+    publisher_submit(worker->publisher, &worker->out);
+}
+
+static void journal_committed(struct worker *worker, const struct publication *publication)
+{
+    struct slot *slot = publication->owner;
+    struct journal_entry entry = {
+        .key = slot->journal_key,
+        .request_offset = publication->offset,
+        .journal_offset = publication->journal_offset,
+        .time_ms = loop_now(worker->loop)->wall_ms & JOURNAL_TIME_MASK,
+        .state = is_final(publication) ? JOURNAL_DONE : JOURNAL_INTENT,
+    };
+    request_consumer_journal_put(worker->consumer, publication->partition, &entry);
+}
+
+static void committed(struct worker *worker, struct batch *batch)
+{
+    while (batch->first != NULL) {
+        struct publication *publication = take_first(batch);
+        struct slot *slot = publication->owner;
+        journal_committed(worker, publication);
+        publication_free_messages(publication);
+        if (slot->dropped || is_final(publication)) {
+            slot_end(slot);
+        } else {
+            slot->proven_until_mono_ms = batch->committing_at_mono_ms + PROOF_MS;
+            slot_step(slot, JOB_COMMITTED);
+        }
+    }
+}
+
+/* Nothing of the batch was published, and its jobs belong to the partitions' next owner. */
+static void refused(struct worker *worker, struct batch *batch)
+{
+    log_event(LOG_WARNING, "transaction refused by the group", LOG_TEXT("error", batch->error));
+    while (batch->first != NULL) {
+        struct slot *slot = take_first(batch)->owner;
+        if (slot->dropped)
+            slot_end(slot);
+        else
+            slot->phase = SLOT_STOPPED;
+    }
+    winding_halt(worker);
+}
+
+static void came_back(void *context, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = context;
+    if (publisher_take(worker->publisher, 0) == NULL)
+        return;
+    /* The slots are stepped from a copy, so that the next batch can be closed meanwhile. */
+    struct batch batch = worker->out;
+    worker->out = (struct batch){0};
+    worker->is_out = false;
+    loop_cancel_timer(worker->loop, &worker->stuck_timer);
+    worker->last_commit_mono_ms = loop_now(worker->loop)->mono_ms;
+    switch (batch.result) {
+    case BATCH_COMMITTED: committed(worker, &batch); break;
+    case BATCH_REFUSED: refused(worker, &batch); break;
+    case BATCH_FAILED:
+        log_event(LOG_ERR, "publishing failed", LOG_TEXT("error", batch.error));
+        worker->exit_code = batch.exit_code;
+        worker->phase = WORKER_STOPPED;
+        break;
+    }
+    batch_deinit(&batch);
+    winding_look(worker);
+}
+
+/* The turn begins the next batch; the timer only makes sure that there is one. */
+static void pause_over(void *worker)
+{
+    (void)worker;
+}
+
+static void stuck(void *context)
+{
+    struct worker *worker = context;
+    log_event(LOG_ERR, "publishing hangs", LOG_INT("ms", PUBLISH_STUCK_MS));
+    worker->exit_code = EX_SOFTWARE;
+    worker->phase = WORKER_STOPPED;
+}
+
+void commits_init(struct worker *worker)
+{
+    worker->commit_timer = (struct timer){.on_due = pause_over, .context = worker};
+    worker->stuck_timer = (struct timer){.on_due = stuck, .context = worker};
+    worker->publisher_watch = (struct watch){.on_ready = came_back, .context = worker};
+}

@@ -1,0 +1,273 @@
+/* From records to jobs: take, decode, queue in the lanes, and ask the journal what is already known
+ * of the request (design 7). */
+#include "worker/log.h"
+#include "worker/test_controls.h"
+#include "worker/worker.h"
+
+#include "producers/dead_letter_encode.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Also now and then without a wake-up: taking may have been refused for want of room. */
+static void serve_consumer(struct worker *worker)
+{
+    worker->records_may_wait = true;
+    int64_t wish = request_consumer_service(worker->consumer, loop_now(worker->loop)->mono_ms);
+    if (wish == INT64_MAX)
+        loop_cancel_timer(worker->loop, &worker->consumer_timer);
+    else
+        loop_set_timer(worker->loop, &worker->consumer_timer, wish);
+}
+
+static void consumer_woke(void *context, uint32_t events)
+{
+    (void)events;
+    struct worker *worker = context;
+    uint64_t count;
+    ssize_t got = read(worker->consumer_watch.fd, &count, sizeof count);
+    (void)got; /* an eventfd that somebody else emptied is no fault */
+    serve_consumer(worker);
+}
+
+static void consumer_due(void *context)
+{
+    serve_consumer(context);
+}
+
+void intake_init(struct worker *worker)
+{
+    worker->consumer_watch.on_ready = consumer_woke;
+    worker->consumer_watch.context = worker;
+    worker->consumer_timer = (struct timer){.on_due = consumer_due, .context = worker};
+}
+
+/* The index of the tenant, -1: unknown. */
+static int find_tenant(const struct settings *settings, const char *name)
+{
+    if (name[0] == '\0')
+        return settings->directory.n_tenants == 1 ? 0 : -1;
+    for (int i = 0; i < settings->directory.n_tenants; i++)
+        if (strcmp(settings->directory.tenants[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static const struct journal_entry *find_entry(const struct slot *slot,
+                                              const struct journal_key *key)
+{
+    const struct journal_entry *entry =
+        request_consumer_journal_find(slot->worker->consumer, slot->partition_id, key);
+    if (entry != NULL && entry->state == JOURNAL_DONE && test_without("done-records"))
+        return NULL;
+    return entry;
+}
+
+static struct journal_key make_key(const char *text)
+{
+    struct journal_key key;
+    bool valid = journal_key_from_text(text, strlen(text), &key);
+    assert(valid);
+    return key;
+}
+
+/* Dead letters and request_id_reused stand in the journal under `!<offset>`: they answer a record,
+ * not a request. */
+static struct journal_key offset_key(const struct slot *slot)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "!%" PRId64, slot->open.offset);
+    return make_key(text);
+}
+
+static bool is_answered_under_offset(const struct slot *slot)
+{
+    struct journal_key key = offset_key(slot);
+    return find_entry(slot, &key) != NULL;
+}
+
+static void skip(struct slot *slot)
+{
+    log_event(LOG_DEBUG, "record skipped, its outcome is published",
+              LOG_INT("partition", slot->partition_id), LOG_INT("offset", slot->open.offset));
+    offsets_close(&slot->partition->offsets, &slot->open);
+    slot_end(slot);
+}
+
+static void refuse_record(struct slot *slot, const struct record *record,
+                          const struct malformed *malformed)
+{
+    struct worker *worker = slot->worker;
+    struct request_envelope cause = {0};
+    if (is_answered_under_offset(slot)) {
+        skip(slot);
+        return;
+    }
+    log_event(LOG_WARNING, "record is not a request", LOG_INT("partition", record->partition),
+              LOG_INT("offset", record->offset), LOG_TEXT("detail", malformed->message));
+    slot->journal_key = offset_key(slot);
+    if (malformed->request_id[0] != '\0') {
+        (void)text_copy(cause.source, sizeof cause.source, malformed->source);
+        (void)text_copy(cause.id, sizeof cause.id, malformed->request_id);
+        (void)text_copy(cause.correlation_id, sizeof cause.correlation_id,
+                        malformed->correlation_id);
+        (void)text_copy(cause.traceparent, sizeof cause.traceparent, malformed->traceparent);
+        (void)text_copy(cause.tracestate, sizeof cause.tracestate, malformed->tracestate);
+    }
+    slot->publication.of.dead_letter =
+        dead_letter_new(record, malformed->message, &cause, loop_now(worker->loop)->wall_ms);
+    assert(slot->publication.of.dead_letter != NULL);
+    commits_add(slot, PUBLISH_DEAD_LETTER);
+}
+
+static void take_one(struct slot *slot, const struct record *record)
+{
+    struct worker *worker = slot->worker;
+    struct malformed malformed;
+
+    slot->partition_id = record->partition;
+    slot->publication.partition = record->partition;
+    slot->publication.offset = record->offset;
+    slot->publication.started_ms = loop_now(worker->loop)->wall_ms;
+    if (request_decode(&worker->decoding, record, &slot->job.request, &malformed) ==
+        DECODED_REQUEST)
+        slot_enter_lanes(slot, record);
+    else
+        refuse_record(slot, record, &malformed);
+}
+
+/* Jobs are taken up only as fast as calls leave: what would only queue up for the wire can as well
+ * stay in Kafka. Jobs that sleep or wait for a commit do not count, so a slow user holds nobody. */
+static bool has_room(const struct worker *worker)
+{
+    return worker->phase == WORKER_RUNNING && !worker->paused && worker->n_slots < SLOTS_MAX &&
+           worker->n_asking < 2 * worker->settings->directory.max_in_flight &&
+           worker->ready_first == NULL;
+}
+
+void intake_take(struct worker *worker)
+{
+    while (worker->records_may_wait && has_room(worker)) {
+        if (worker->spare == NULL && (worker->spare = slot_new(worker)) == NULL)
+            return; /* no memory now: the record stays where it is */
+        struct slot *slot = worker->spare;
+        const struct record *record =
+            request_consumer_take(worker->consumer, &slot->partition, &slot->open);
+        if (record == NULL) {
+            worker->records_may_wait = false;
+            return;
+        }
+        worker->spare = NULL;
+        take_one(slot, record);
+        request_consumer_release(worker->consumer);
+        jobs_run_ready(worker);
+    }
+}
+
+static void begin_job(struct slot *slot, const struct intent *intent)
+{
+    struct worker *worker = slot->worker;
+    slot->call.tenant = find_tenant(worker->settings, slot->job.request.tenant);
+    job_init(&slot->job, &slot->rules->rules, worker->next_seed++);
+    if (slot->call.tenant < 0) {
+        job_refuse(&slot->job, REASON_UNKNOWN_TENANT, loop_now(worker->loop));
+        commits_add(slot, PUBLISH_OUTCOME);
+        return;
+    }
+    if (intent == NULL) {
+        slot_step(slot, JOB_STARTED);
+        return;
+    }
+    slot->publication.started_ms = intent->started_at_ms;
+    slot_step_event(slot, &(struct job_event){
+                              .type = JOB_RESUMED,
+                              .intent = intent,
+                              .settled_at_mono_ms = slot->partition->loaded_at_mono_ms + PROOF_MS +
+                                                    worker->settings->directory.request_timeout_ms,
+                          });
+}
+
+void intake_begin(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    char key_text[GUID_CHARS + 1];
+
+    request_uuid(&slot->job.request, "journal", key_text);
+    slot->journal_key = make_key(key_text);
+    if (is_answered_under_offset(slot)) {
+        skip(slot);
+        return;
+    }
+    const struct journal_entry *entry = find_entry(slot, &slot->journal_key);
+    switch (journal_decide(entry, slot->open.offset, loop_now(worker->loop)->wall_ms,
+                           worker->settings->dedupe_window_ms)) {
+    case JOURNAL_SAYS_NEW: begin_job(slot, NULL); break;
+    case JOURNAL_SAYS_FINISHED: skip(slot); break;
+    case JOURNAL_SAYS_RESUME:
+    case JOURNAL_SAYS_COMPARE:
+        slot->resumes = entry->request_offset == slot->open.offset;
+        slot->phase = SLOT_FETCHING;
+        request_consumer_fetch(worker->consumer, slot->partition_id, entry->journal_offset, slot);
+        break;
+    }
+}
+
+/* Going on without the intent could touch a stranger's password (design 7). */
+static void give_up(struct slot *slot)
+{
+    log_event(LOG_ERR, "journal intent is unreadable", LOG_INT("partition", slot->partition_id),
+              LOG_INT("offset", slot->open.offset));
+    slot->worker->exit_code = EX_SOFTWARE;
+    slot->worker->phase = WORKER_STOPPED;
+}
+
+static void resume(struct slot *slot, const struct journal_record *record)
+{
+    /* One scratch for the loop thread: the job copies what it keeps. */
+    static struct intent intent;
+    static struct user_facts user;
+    if (journal_intent_decode(record, &intent, &user) == 0)
+        begin_job(slot, &intent);
+    else
+        give_up(slot);
+}
+
+void intake_fetched(void *context, void *fetch_context, const struct journal_record *record)
+{
+    (void)context;
+    struct slot *slot = fetch_context;
+    struct worker *worker = slot->worker;
+    if (slot->dropped) {
+        slot_end(slot);
+        return;
+    }
+    if (worker->phase != WORKER_RUNNING) { /* a drain */
+        slot->phase = SLOT_STOPPED;
+        winding_look(worker);
+        return;
+    }
+    if (record == NULL && slot->resumes) {
+        give_up(slot);
+    } else if (record == NULL) { /* older than the journal keeps: no repeat any more */
+        begin_job(slot, NULL);
+    } else if (record->request_offset != slot->open.offset &&
+               strcmp(record->digest, slot->job.request.envelope.digest) != 0) {
+        job_init(&slot->job, &slot->rules->rules, worker->next_seed++);
+        job_refuse(&slot->job, REASON_REQUEST_ID_REUSED, loop_now(worker->loop));
+        slot->journal_key = offset_key(slot); /* the original's record stays */
+        commits_add(slot, PUBLISH_REUSED);
+    } else if (record->state == JOURNAL_INTENT) {
+        resume(slot, record);
+    } else {
+        void *block = malloc(record_copy_bytes(record->record));
+        assert(block != NULL);
+        slot->stored = record_copy(record->record, block);
+        slot->publication.of.replay.stored = slot->stored;
+        commits_add(slot, PUBLISH_REPLAY);
+    }
+}

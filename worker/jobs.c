@@ -1,0 +1,210 @@
+/* The slots, and the cycle that turns around policy/job: carry the action out, come back with what
+ * happened. */
+#include "worker/log.h"
+#include "worker/worker.h"
+
+#include "producers/dead_letter_encode.h"
+#include "producers/out_message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void answered(void *context, const struct directory_answer *answer);
+static void woken(void *context);
+
+struct slot *slot_new(struct worker *worker)
+{
+    struct slot *slot = malloc(sizeof *slot);
+    if (slot == NULL)
+        return NULL;
+    /* Not the job: job_init knows which of its pages need touching. */
+    memset(slot, 0, offsetof(struct slot, job));
+    slot->worker = worker;
+    slot->rules = worker->rules;
+    slot->rules->n_slots++;
+    slot->timer = (struct timer){.on_due = woken, .context = slot};
+    slot->call.on_answer = answered;
+    slot->call.context = slot;
+    slot->publication.owner = slot;
+    slot->after = worker->slots;
+    if (slot->after != NULL)
+        slot->after->before = slot;
+    worker->slots = slot;
+    worker->n_slots++;
+    return slot;
+}
+
+static void make_ready(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    slot->next_ready = NULL;
+    if (worker->ready_last != NULL)
+        worker->ready_last->next_ready = slot;
+    else
+        worker->ready_first = slot;
+    worker->ready_last = slot;
+}
+
+static bool is_first_in_lanes(const struct slot *slot)
+{
+    const struct lanes *lanes = &slot->worker->lanes;
+    return lanes_is_first(lanes, &slot->by_user) &&
+           (slot->by_key.owner == NULL || lanes_is_first(lanes, &slot->by_key));
+}
+
+void slot_enter_lanes(struct slot *slot, const struct record *record)
+{
+    struct lanes *lanes = &slot->worker->lanes;
+    char user[NAME_BYTES + 1];
+    (void)text_copy(user, sizeof user, slot->job.request.user.text);
+    text_lower(user);
+    (void)lanes_enter(lanes, &slot->by_user,
+                      lane_of(lanes, LANE_USER, slot->partition_id, user, strlen(user)), slot);
+    /* A record without a key promises no order. */
+    if (record->key != NULL)
+        (void)lanes_enter(
+            lanes, &slot->by_key,
+            lane_of(lanes, LANE_RECORD_KEY, slot->partition_id, record->key, record->key_bytes),
+            slot);
+    slot->has_lanes = true;
+    slot->phase = SLOT_IN_LANES;
+    if (is_first_in_lanes(slot))
+        make_ready(slot);
+}
+
+static void leave_lane(struct slot *slot, struct lane_place *place)
+{
+    struct slot *next = lanes_leave(&slot->worker->lanes, place);
+    place->owner = NULL;
+    if (next != NULL && next->phase == SLOT_IN_LANES && is_first_in_lanes(next))
+        make_ready(next);
+}
+
+static void slot_free(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    loop_cancel_timer(worker->loop, &slot->timer);
+    password_clear(slot->password, sizeof slot->password);
+    publication_free_messages(&slot->publication);
+    if (slot->publication.kind == PUBLISH_DEAD_LETTER)
+        dead_letter_free(slot->publication.of.dead_letter);
+    else if (slot->publication.kind == PUBLISH_REPLAY)
+        free(slot->stored);
+    if (--slot->rules->n_slots == 0 && slot->rules != worker->rules)
+        free(slot->rules);
+    if (slot->before != NULL)
+        slot->before->after = slot->after;
+    else
+        worker->slots = slot->after;
+    if (slot->after != NULL)
+        slot->after->before = slot->before;
+    worker->n_slots--;
+    free(slot);
+}
+
+void slot_end(struct slot *slot)
+{
+    if (slot->has_lanes) {
+        leave_lane(slot, &slot->by_user);
+        if (slot->by_key.owner != NULL)
+            leave_lane(slot, &slot->by_key);
+    }
+    slot_free(slot);
+}
+
+void slots_free(struct worker *worker)
+{
+    while (worker->slots != NULL)
+        slot_free(worker->slots);
+}
+
+void jobs_run_ready(struct worker *worker)
+{
+    struct slot *slot;
+    while (worker->phase == WORKER_RUNNING && (slot = worker->ready_first) != NULL) {
+        worker->ready_first = slot->next_ready;
+        if (worker->ready_first == NULL)
+            worker->ready_last = NULL;
+        intake_begin(slot);
+    }
+}
+
+static void ask(struct slot *slot)
+{
+    const struct directory_question *question = &slot->job.question;
+    struct directory_call *call = &slot->call;
+    call->question = question;
+    call->proven_until_mono_ms = slot->proven_until_mono_ms;
+    call->password = NULL;
+    if (question->operation == DIRECTORY_SET_PASSWORD) {
+        /* Made once per incarnation: a confirmed repeat sends the same one (design 9). */
+        if (slot->password[0] == '\0') {
+            int rc = password_generate(slot->password);
+            assert(rc == 0 && "getrandom without flags never fails");
+        }
+        call->password = slot->password;
+    }
+    slot->phase = SLOT_ASKING;
+    slot->worker->n_asking++;
+    directory_ask(slot->worker->directory, call);
+}
+
+static void finish(struct slot *slot)
+{
+    const struct outcome *outcome = &slot->job.outcome;
+    log_event(LOG_INFO, "restore finished", LOG_TEXT("request_id", slot->job.request.envelope.id),
+              LOG_TEXT("outcome", reason_code(outcome->reason)),
+              LOG_TEXT("user_id", outcome->user_id), LOG_INT("partition", slot->partition_id),
+              LOG_INT("offset", slot->open.offset),
+              LOG_INT("duration_ms", outcome->finished_at_ms - outcome->started_at_ms));
+    commits_add(slot, PUBLISH_OUTCOME);
+}
+
+void slot_step_event(struct slot *slot, struct job_event *event)
+{
+    struct worker *worker = slot->worker;
+    event->now = *loop_now(worker->loop);
+    enum job_state from = slot->job.state;
+    struct job_action action = job_step(&slot->job, event);
+    log_event(LOG_DEBUG, "job stepped", LOG_TEXT("request_id", slot->job.request.envelope.id),
+              LOG_TEXT("from", job_state_name(from)),
+              LOG_TEXT("to", job_state_name(slot->job.state)));
+    bool goes_on =
+        worker->phase == WORKER_RUNNING || (worker->phase == WORKER_WINDING && !worker->revoking);
+    if (!goes_on && action.type != JOB_FINISH) {
+        slot->phase = SLOT_STOPPED;
+        return;
+    }
+    switch (action.type) {
+    case JOB_ASK: ask(slot); break;
+    case JOB_COMMIT: commits_add(slot, PUBLISH_INTENT); break;
+    case JOB_SLEEP:
+        slot->phase = SLOT_SLEEPING;
+        loop_set_timer(worker->loop, &slot->timer, action.until_mono_ms);
+        break;
+    case JOB_FINISH: finish(slot); break;
+    }
+}
+
+void slot_step(struct slot *slot, enum job_event_type type)
+{
+    slot_step_event(slot, &(struct job_event){.type = type});
+}
+
+static void answered(void *context, const struct directory_answer *answer)
+{
+    struct slot *slot = context;
+    struct worker *worker = slot->worker;
+    worker->n_asking--;
+    if (slot->dropped)
+        slot_end(slot);
+    else
+        slot_step_event(slot, &(struct job_event){.type = JOB_ANSWERED, .answer = answer});
+    winding_look(worker);
+}
+
+static void woken(void *context)
+{
+    slot_step(context, JOB_WOKEN);
+}

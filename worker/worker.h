@@ -1,0 +1,162 @@
+/* The daemon's parts and the one job that ties them together. Loop thread only.
+ *
+ *   intake  takes records, decodes them, asks the journal   -> slots
+ *   jobs    carries out what policy/job decides              (the cycle of design 3, steps 4-5)
+ *   commits gathers what is to be published into batches     -> publisher thread and back
+ *   winding revoke and drain: what is dropped, what is awaited */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "consumers/request_consumer.h"
+#include "consumers/request_decode.h"
+#include "policy/job.h"
+#include "producers/publisher.h"
+#include "worker/directory/directory.h"
+#include "worker/lanes.h"
+#include "worker/loop.h"
+#include "worker/password.h"
+#include "worker/settings.h"
+
+/* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. */
+enum { SLOTS_MAX = 4096 };
+
+enum slot_phase {
+    SLOT_SPARE,     /* no record yet */
+    SLOT_IN_LANES,  /* waits until it is first in both */
+    SLOT_FETCHING,  /* the journal's record is being read */
+    SLOT_ASKING,    /* a call is open, or waits for its turn on the wire */
+    SLOT_SLEEPING,  /* the timer is set */
+    SLOT_QUEUED,    /* its publication waits for a batch */
+    SLOT_PUBLISHED, /* its publication is in the batch that is out */
+    SLOT_STOPPED,   /* dropped; freed when nothing refers to it any more */
+};
+
+/* One request record that is not finished. */
+struct slot {
+    struct slot *before, *after; /* all slots */
+    struct slot *next_ready;
+    struct worker *worker;
+    enum slot_phase phase;
+    bool dropped; /* its partition is gone: what still comes back only frees it */
+    bool has_lanes;
+    struct request_partition *partition; /* not to be followed once dropped */
+    int32_t partition_id;
+    struct open_offset open;
+    struct lane_place by_key, by_user;
+    struct timer timer;
+    int64_t proven_until_mono_ms;
+    struct rules_version *rules;
+    struct journal_key journal_key;
+    char password[PASSWORD_CHARS + 1]; /* "": none made */
+    struct directory_call call;
+    struct publication publication;
+    bool resumes;          /* the journal's record that is being read is this record's intent */
+    struct record *stored; /* of a replay: the journal's record, owned */
+    struct job job;        /* last: its lists' untouched pages cost nothing */
+};
+
+/* The policy in force when a job began stays its policy, whatever SIGHUP brings. */
+struct rules_version {
+    int n_slots;
+    struct policy_rules rules;
+};
+
+enum worker_phase {
+    WORKER_HALTED, /* holds no partition: nothing is published until the next assignment */
+    WORKER_RUNNING,
+    WORKER_WINDING,    /* a revoke or SIGTERM: open calls are awaited */
+    WORKER_LAST_BATCH, /* ... then what they brought is published, and no more */
+    WORKER_STOPPED,
+};
+
+struct worker {
+    const char *config_path;
+    struct settings *settings;
+    const struct recipient_key *recipient_key; /* NULL: no password is ever generated */
+    void (*reload)(struct worker *worker);     /* SIGHUP */
+    struct loop *loop;
+    struct directory *directory;
+    struct request_consumer *consumer;
+    struct publisher *publisher;
+    struct event_settings events;
+    struct decode_settings decoding;
+    struct rules_version *rules;
+    enum worker_phase phase;
+    int exit_code;
+    bool paused;
+
+    /* intake */
+    struct watch consumer_watch; /* the eventfd that librdkafka writes to */
+    struct timer consumer_timer;
+    bool records_may_wait;
+    int n_newly_assigned;
+    struct slot *spare; /* the slot the next record is decoded into */
+
+    /* jobs */
+    struct lanes lanes;
+    struct slot *slots;
+    int n_slots;
+    int n_asking;
+    struct slot *ready_first, *ready_last;
+    uint64_t next_seed;
+
+    /* commits */
+    struct watch publisher_watch;
+    struct timer commit_timer;
+    struct timer stuck_timer;                         /* the publisher has hung: PUBLISH_STUCK_MS */
+    struct publication *pending_first, *pending_last; /* for the next batch */
+    struct batch out;                                 /* the publisher's while is_out */
+    bool is_out;
+    int64_t last_commit_mono_ms;
+
+    /* winding */
+    struct timer winding_timer;
+    int64_t winding_until_mono_ms;
+    struct watch signal_watch;
+    bool revoking;    /* what is being wound up is a revoke */
+    int terminations; /* SIGTERM and SIGINT so far */
+};
+
+/* worker.c: runs until SIGTERM or a failure; the exit code of contract 1. */
+int worker_run(const char *config_path, struct settings *settings,
+               const struct recipient_key *recipient_key, void (*reload)(struct worker *worker));
+/* The policy in worker->settings is that of the jobs that begin from now on. */
+void worker_set_policy(struct worker *worker);
+
+/* intake.c */
+void intake_init(struct worker *worker);
+/* Takes records while there is room for their jobs; to be called once a turn. */
+void intake_take(struct worker *worker);
+/* The slot is first in its lanes: what does the journal know of its request? */
+void intake_begin(struct slot *slot);
+void intake_fetched(void *context, void *slot, const struct journal_record *record);
+
+/* jobs.c */
+struct slot *slot_new(struct worker *worker);
+void slot_enter_lanes(struct slot *slot, const struct record *record);
+/* Starts what became first in its lanes; once a turn, so that a chain of skipped records is a loop
+ * and not a recursion. */
+void jobs_run_ready(struct worker *worker);
+void slot_step(struct slot *slot, enum job_event_type type);
+void slot_step_event(struct slot *slot, struct job_event *event);
+/* The slot's work is over and nothing refers to it: it leaves its lanes and is freed. */
+void slot_end(struct slot *slot);
+/* All of them, whatever they wait for: only after everything that could come back is closed. */
+void slots_free(struct worker *worker);
+
+/* commits.c */
+void commits_init(struct worker *worker);
+void commits_add(struct slot *slot, enum publication_kind kind);
+/* Takes a publication back that no batch has yet. */
+void commits_remove(struct slot *slot);
+void commits_begin(struct worker *worker);
+
+/* winding.c */
+void winding_init(struct worker *worker);
+void winding_revoked(void *worker, bool lost);
+void winding_halt(struct worker *worker);
+void winding_drain(struct worker *worker);
+/* A call came back, a batch did, or time is up: perhaps nothing is awaited any more. */
+void winding_look(struct worker *worker);
+
+#endif
