@@ -56,6 +56,9 @@ void commits_add(struct slot *slot, enum publication_kind kind)
         publication->of.intent.intent = &slot->job.intent;
         publication->started_ms = slot->job.intent.started_at_ms;
     } else if (kind == PUBLISH_OUTCOME) {
+        /* One that was not set opens nothing: nobody is told it (contract 3, password). */
+        if (slot->job.outcome.password != PASSWORD_GENERATED)
+            password_clear(slot->password, sizeof slot->password);
         publication->of.outcome.outcome = &slot->job.outcome;
         publication->of.outcome.password = slot->password;
         publication->started_ms = slot->job.outcome.started_at_ms;
