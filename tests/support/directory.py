@@ -95,8 +95,15 @@ class Directory:
     def options(self, **options):
         return self._call("PUT", "/admin/options", options)
 
-    def add_user(self, **user):
-        return self._call("POST", "/admin/users", user)
+    def add_users(self, *users):
+        """Each a dict as in the load file."""
+        return self._call("POST", "/admin/users", {"users": users})
+
+    def object(self, id):
+        """One object of state()."""
+        [found] = [object for tenant in self.state()["tenants"] for object in tenant["objects"]
+                   if object["id"] == id]
+        return found
 
     def freeze(self):
         self._process.freeze()

@@ -22,7 +22,8 @@ class Requests:
         self._topic = topics.names["requests"]
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "partitioner": "murmur2_random",
-            "enable.idempotence": True, "linger.ms": 0})
+            "enable.idempotence": True, "linger.ms": 0, "log_level": 2})
+        self.sent = {}  # request id -> (key, data, partition, offset), for send() and its callers
 
     def restore(self, user, id=None, key=None, headers=None, **data):
         """Asks for one user, named by object id or, with an "@", by name. `data` adds to or
@@ -46,7 +47,7 @@ class Requests:
             "ce_type": f"{TYPE_PREFIX}user.restore.requested.v1",
             "ce_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "content-type": "application/json", **(headers or {})}
-        self.send_raw(json.dumps(data).encode(), key, attributes)
+        self.sent[id] = (key, data, *self.send_raw(json.dumps(data).encode(), key, attributes))
         return id
 
     def send_raw(self, value, key=None, headers=None, partition=-1):
@@ -102,10 +103,10 @@ class Reader:
     """Reads all topics that the worker writes for others, from the beginning and without a group,
     independently of everything the worker says of itself."""
 
-    def __init__(self, bootstrap, topics, isolation="read_committed"):
+    def __init__(self, bootstrap, topics, isolation="read_committed", names=OUT):
         self._bootstrap = bootstrap
         self._isolation = isolation
-        self._names = {topics.names[name]: name for name in OUT}
+        self._names = {topics.names[name]: name for name in names}
         self._consumer = None
         self.records = []
 

@@ -26,12 +26,15 @@ def wait_known(client, topics):
 class Topics:
     """`names`: contract section 5's setting name -> topic; `group` goes with them."""
 
-    def __init__(self, bootstrap, replication=1):
+    def __init__(self, bootstrap, replication=1, create=True):
+        """`create=False`: the names alone."""
         prefix = f"test-{uuid.uuid4().hex[:8]}"
         self.group = prefix
         self.names = {name: f"{prefix}.{name.replace('_', '-')}"
                       for name in ("requests", "journal", *OUT)}
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        if not create:
+            return
         journal = {"cleanup.policy": "compact,delete", "message.timestamp.type": "LogAppendTime",
                    "retention.ms": str((72 + 7 * 24) * HOUR_MS)}
         self._wait(self._admin.create_topics([

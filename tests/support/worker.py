@@ -20,9 +20,15 @@ CRASHES = re.compile(
 
 
 class RecipientKey:
-    """The notification service's key pair: the public JWK set for the worker, and the opener."""
+    """The notification service's key pair: the public JWK set for the worker, and the opener.
+    `private` and `public` are files of a pair that somebody else made."""
 
-    def __init__(self, folder):
+    def __init__(self, folder=None, private=None, public=None):
+        if private is not None:
+            with open(private) as file:
+                self._key = jwk.JWK.from_json(file.read())
+            self.file = public
+            return
         self._key = jwk.JWK.generate(kty="EC", crv="P-256", use="enc")
         self.file = os.path.join(folder, "recipient-keys.json")
         with open(self.file, "w") as file:
@@ -146,6 +152,16 @@ class Worker:
     def reload(self):
         self.write_config()
         self.signal(signal.SIGHUP)
+
+    def reloaded(self, settings, says="settings reloaded"):
+        """Puts `settings` over the present ones by SIGHUP, and waits until the log says so."""
+        def said():
+            return sum(says in line["raw"] for line in self.log())
+
+        before = said()
+        self.configure(settings)
+        self.reload()
+        wait_for(lambda: said() > before, 10, f"{says!r} in the log of {self.name}")
 
     def freeze(self):
         self._process.freeze()
