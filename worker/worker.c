@@ -332,6 +332,9 @@ void worker_set_policy(struct worker *worker)
     if (version == NULL)
         return;
     version->rules = worker->settings->policy;
+    if (worker->spare != NULL) /* made under the old rules, for a record that is still to come */
+        slot_end(worker->spare);
+    worker->spare = NULL;
     if (worker->rules->n_slots == 0)
         free(worker->rules);
     worker->rules = version;
