@@ -158,18 +158,24 @@ static void committed(struct worker *worker, struct batch *batch)
     }
 }
 
-/* Nothing of the batch was published, and its jobs belong to the partitions' next owner. */
+/* Nothing of the batch was published, and its jobs belong to the partitions' next owner. A batch
+ * whose jobs were dropped meanwhile speaks of an assignment that is over: the refusal is no news,
+ * and the present owner may be this worker again. */
 static void refused(struct worker *worker, struct batch *batch)
 {
+    bool is_news = false;
     log_event(LOG_WARNING, "transaction refused by the group", LOG_TEXT("error", batch->error));
     while (batch->first != NULL) {
         struct slot *slot = take_first(batch)->owner;
-        if (slot->dropped)
+        if (slot->dropped) {
             slot_end(slot);
-        else
+        } else {
             slot->phase = SLOT_STOPPED;
+            is_news = true;
+        }
     }
-    winding_halt(worker);
+    if (is_news)
+        winding_halt(worker);
 }
 
 static void came_back(void *context, uint32_t events)
