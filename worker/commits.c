@@ -2,6 +2,7 @@
  * rhythm is measured (design 6): a waiting publication begins a batch at once, but never sooner
  * than 20 ms after the previous commit ended, and a batch grows while the previous commit runs. */
 #include "worker/log.h"
+#include "worker/test_controls.h"
 #include "worker/worker.h"
 
 #include "producers/batch.h"
@@ -95,6 +96,14 @@ static int set_offsets(struct batch *batch)
     return rc;
 }
 
+/* The broker refuses a transaction of an old generation, and of no generation it accepts all. */
+static rd_kafka_consumer_group_metadata_t *membership(struct worker *worker)
+{
+    return test_without("generation")
+               ? rd_kafka_consumer_group_metadata_new(worker->settings->kafka.group)
+               : request_consumer_membership(worker->consumer);
+}
+
 static void close_batch(struct worker *worker)
 {
     struct batch *batch = &worker->out;
@@ -107,7 +116,7 @@ static void close_batch(struct worker *worker)
             offsets_close(&slot->partition->offsets, &slot->open);
     }
     int rc = set_offsets(batch);
-    batch->membership = request_consumer_membership(worker->consumer);
+    batch->membership = membership(worker);
     /* Without memory for a list of offsets nothing can be promised any more; the journal can. */
     assert(rc == 0 && batch->membership != NULL);
 }

@@ -169,6 +169,15 @@ void intake_take(struct worker *worker)
     }
 }
 
+/* Before this nothing that the intent's writer sent can still take effect (design 7). */
+static int64_t settled_at_mono_ms(const struct slot *slot)
+{
+    if (test_without("settling"))
+        return 0;
+    return slot->partition->loaded_at_mono_ms + PROOF_MS +
+           slot->worker->settings->directory.request_timeout_ms;
+}
+
 static void begin_job(struct slot *slot, const struct intent *intent)
 {
     struct worker *worker = slot->worker;
@@ -187,8 +196,7 @@ static void begin_job(struct slot *slot, const struct intent *intent)
     slot_step_event(slot, &(struct job_event){
                               .type = JOB_RESUMED,
                               .intent = intent,
-                              .settled_at_mono_ms = slot->partition->loaded_at_mono_ms + PROOF_MS +
-                                                    worker->settings->directory.request_timeout_ms,
+                              .settled_at_mono_ms = settled_at_mono_ms(slot),
                           });
 }
 

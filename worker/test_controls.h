@@ -1,6 +1,14 @@
 /* A test that proves a guard must fail without it. In builds with WORKER_TEST_CONTROLS the
  * environment RESTORE_TEST_WITHOUT=prereq,proof switches single guards off; anywhere else, the
- * release above all, this is the constant false and the guards cannot be reached. */
+ * release above all, this is the constant false and the guards cannot be reached.
+ *
+ *   prereq        libcurl may send a change again by itself
+ *   proof         a change leaves however old its intent is
+ *   settling      a resumed job does not wait for what its predecessor sent
+ *   done-records  the journal's outcomes are not believed
+ *   generation    transactions do not say which generation of the group they are of
+ *   lanes         all records of a partition run one after the other
+ *   retry-after   nobody waits as long as the directory says */
 #ifndef WORKER_TEST_CONTROLS_H
 #define WORKER_TEST_CONTROLS_H
 

@@ -3,6 +3,7 @@
 #include "worker/directory/client.h"
 
 #include "worker/directory/retry_after.h"
+#include "worker/test_controls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -178,6 +179,8 @@ static void take_reply(struct exchange *exchange)
     reply_answer(&asked, reply, answer, exchange->url);
     exchange->call->fault = exchange->transfer.fault;
     int64_t now_mono_ms = loop_read_mono_ms();
+    if (test_without("retry-after"))
+        answer->retry_after_ms = 0;
     if (answer->retry_after_ms > 0) {
         throttle_take(&directory->tenants[exchange->call->tenant].throttle, reply,
                       answer->retry_after_ms, now_mono_ms);
