@@ -19,7 +19,7 @@ void recipient_key_free(struct recipient_key *key);
 const char *recipient_key_id(const struct recipient_key *key);
 
 /* 0 and a text for the caller to free, else -ENOMEM or -EINVAL (the libraries do not say which).
- * One thread at a time per key: the key is a jansson value. */
+ * One thread at a time per key: it holds the maker of ephemeral keys. */
 int jwe_encrypt(const struct recipient_key *key, const void *plaintext, size_t bytes,
                 char **ret_compact);
 

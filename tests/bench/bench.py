@@ -190,15 +190,22 @@ def run_bare_loop(folder, password, restores):
 
 
 class Hooks:
-    """What --threads shows beside the table."""
+    """What --threads and --perf show beside the table."""
 
-    def __init__(self, show):
+    def __init__(self, show, perf):
         self._show = show
+        self._perf = perf and perf.split(",")
+        self._recording = None
 
     def started(self, pid):
-        pass
+        if self._perf:
+            self._recording = subprocess.Popen(
+                ["perf", "record", "-q", "-o", self._perf[0], *self._perf[1:], "-p", str(pid)])
 
     def done(self, pid):
+        if self._recording:
+            self._recording.send_signal(2)
+            self._recording.wait()
         if self._show:
             used = ", ".join(f"{name} {cpu:.2f}" for name, cpu in thread_cpu_s(pid) if cpu > 0)
             print(f"  CPU seconds by thread: {used}")
@@ -217,6 +224,7 @@ def main():
     parser.add_argument("--restores", type=int, default=20000)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--only", default="", help="e.g. worker, generate, 'bare loop'")
+    parser.add_argument("--perf", metavar="FILE[,OPTION...]", help="perf record of the worker")
     parser.add_argument("--threads", action="store_true", help="CPU by thread")
     arguments = parser.parse_args()
     runs = [(what, password) for _ in range(arguments.repeat) for password in CALLS
@@ -230,7 +238,7 @@ def main():
                 rows.append(run_bare_loop(folder, password, arguments.restores)
                             if what == "bare loop" else
                             run_worker(folder, kafka, password, arguments.restores,
-                                       what == "up before", Hooks(arguments.threads)))
+                                       what == "up before", Hooks(arguments.threads, arguments.perf)))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             print(" ".join(rows[-1]), file=sys.stderr)

@@ -12,8 +12,8 @@ BEGIN {
     # Who may use which library; a header that is in neither table is refused.
     library["librdkafka/rdkafka.h"] = library["librdkafka/rdkafka_mock.h"] = \
         library["jansson.h"] = "consumers producers worker"
-    library["jose/"] = "producers worker"
-    library["openssl/"] = library["curl/curl.h"] = library["libconfig.h"] = \
+    library["jose/"] = library["openssl/"] = "producers worker"
+    library["curl/curl.h"] = library["libconfig.h"] = \
         library["microhttpd.h"] = "worker"
     pure = "^(assert|stdbool|stddef|stdint|string)\\.h$"
     system_header = "^(assert|ctype|dirent|errno|fcntl|getopt|inttypes|limits|locale|malloc|math|netdb|poll" \
