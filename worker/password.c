@@ -73,23 +73,44 @@ int password_make(int (*read_bytes)(void *context, uint8_t *ret_bytes, size_t n)
     return 0;
 }
 
-static int read_kernel(void *context, uint8_t *ret_bytes, size_t n)
+/* Bytes of the kernel, fetched together: a password draws more than 31 of them, and a call for each
+ * cost 12 us a password. */
+struct pool {
+    size_t n_left;
+    uint8_t bytes[64];
+};
+
+static int fill(struct pool *pool)
 {
-    (void)context;
     ssize_t got;
     do {
-        got = getrandom(ret_bytes, n, 0);
+        got = getrandom(pool->bytes, sizeof pool->bytes, 0);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;
-    return (size_t)got == n ? 0 : -EIO; /* up to 256 bytes come whole: getrandom(2) */
+    pool->n_left = (size_t)got;
+    return pool->n_left == sizeof pool->bytes ? 0 : -EIO; /* up to 256 come whole: getrandom(2) */
+}
+
+static int read_pool(void *context, uint8_t *ret_bytes, size_t n)
+{
+    struct pool *pool = context;
+    for (size_t i = 0; i < n; i++) {
+        int r = pool->n_left == 0 ? fill(pool) : 0;
+        if (r < 0)
+            return r;
+        ret_bytes[i] = pool->bytes[--pool->n_left];
+    }
+    return 0;
 }
 
 int password_generate(char ret_password[PASSWORD_CHARS + 1])
 {
-    int r = password_make(read_kernel, NULL, ret_password);
+    struct pool pool = {.n_left = 0};
+    int r = password_make(read_pool, &pool, ret_password);
     if (r < 0)
         password_clear(ret_password, PASSWORD_CHARS + 1);
+    explicit_bzero(&pool, sizeof pool);
     return r;
 }
 

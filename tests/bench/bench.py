@@ -194,7 +194,7 @@ class Hooks:
 
     def __init__(self, show, perf):
         self._show = show
-        self._perf = perf and perf.split(",")
+        self._perf = perf and perf.split()
         self._recording = None
 
     def started(self, pid):
@@ -224,7 +224,7 @@ def main():
     parser.add_argument("--restores", type=int, default=20000)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--only", default="", help="e.g. worker, generate, 'bare loop'")
-    parser.add_argument("--perf", metavar="FILE[,OPTION...]", help="perf record of the worker")
+    parser.add_argument("--perf", metavar="FILE [OPTION...]", help="perf record of the worker")
     parser.add_argument("--threads", action="store_true", help="CPU by thread")
     arguments = parser.parse_args()
     runs = [(what, password) for _ in range(arguments.repeat) for password in CALLS
