@@ -4,10 +4,13 @@
 #include "worker/log.h"
 #include "worker/worker.h"
 
+#include <sysexits.h>
+
 enum {
     REVOKE_CALLS_MS = 2 * SECOND_MS,
     LAST_BATCH_MS = 5 * SECOND_MS,
     DRAIN_RESERVE_MS = 8 * SECOND_MS, /* kept of the grace period for commit, close and exit */
+    REFUSED_MS = 60 * SECOND_MS, /* a group that refuses a member soon takes its partitions away */
 };
 
 static void wait_at_most(struct worker *worker, int64_t ms)
@@ -103,8 +106,14 @@ void winding_look(struct worker *worker)
     finish(worker);
 }
 
-static void due(void *worker)
+static void due(void *context)
 {
+    struct worker *worker = context;
+    if (worker->phase == WORKER_HALTED) {
+        log_event(LOG_ERR, "refused by the group, but not relieved", LOG_INT("ms", REFUSED_MS));
+        worker->exit_code = EX_SOFTWARE;
+        worker->phase = WORKER_STOPPED;
+    }
     winding_look(worker);
 }
 
@@ -134,6 +143,7 @@ void winding_halt(struct worker *worker)
     if (worker->phase == WORKER_RUNNING) {
         let_go(worker);
         worker->phase = WORKER_HALTED;
+        wait_at_most(worker, REFUSED_MS);
     } else if (worker->phase != WORKER_HALTED) {
         finish(worker); /* the last batch was refused, so there is none */
     }
