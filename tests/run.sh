@@ -84,11 +84,12 @@ build() { # PRESET
 }
 
 run_tests() { # PRESET LABELS [NOT-LABELS]: what could not be built is not run, and has failed
-    unwanted=${3:-none}
+    unwanted=${3:-kafka}
     [ "$mode" = long ] || unwanted="$unwanted|long"
-    $fixed ctest --preset "$1" -j2 --output-junit "$PWD/$results/$1.xml" \
+    report=$PWD/$results/$1-$(echo "$2" | tr -cd a-z).xml
+    $fixed ctest --preset "$1" -j2 --output-junit "$report" \
         -L "^($2)\$" -LE "^($unwanted)\$" ${only:+-R "$only"} </dev/null
-    count "$results/$1.xml" "$1"
+    count "$report" "$1"
 }
 
 build_and_test() { # as run_tests
@@ -97,10 +98,30 @@ build_and_test() { # as run_tests
 }
 
 # ThreadSanitizer of gcc 12 cannot map its shadow where the kernel randomises addresses too much.
-thread_sanitizer() {
+thread_sanitized() { # LABELS [NOT-LABELS]
     setarch -R true 2>/dev/null && fixed="setarch -R"
-    build_and_test tsan 'component|threads'
+    run_tests tsan "$@"
     fixed=""
+}
+
+thread_sanitizer() {
+    build tsan
+    thread_sanitized 'component|threads'
+}
+
+# The edges on a real broker: error classes and assignments that the mock cluster cannot show.
+edges_on_kafka() {
+    directory=$PWD/$results/kafka
+    python=build/venv/bin/python
+    if ! RESTORE_TEST_BROKERS=$($python tests/support/kafka.py start "$directory"); then
+        fail "edges on real Kafka: no broker"
+        return
+    fi
+    export RESTORE_TEST_BROKERS
+    run_tests dev kafka none
+    run_tests asan kafka none
+    thread_sanitized kafka none
+    $python tests/support/kafka.py stop "$directory"
 }
 
 integration() {
@@ -124,9 +145,10 @@ else
     part "install" quietly install sh tests/install.sh full
     part "debug build, all tests" build_and_test dev '.*'
     part "clang build" build clang
-    part "AddressSanitizer, UndefinedBehaviorSanitizer" build_and_test asan '.*' layering
+    part "AddressSanitizer, UndefinedBehaviorSanitizer" build_and_test asan '.*' 'layering|kafka'
     part "ThreadSanitizer" thread_sanitizer
     part "release build, policy purity" build_and_test release 'unit|golden|layering'
+    part "edges on real Kafka" edges_on_kafka
     part "integration on real Kafka" integration
 fi
 
