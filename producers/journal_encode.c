@@ -148,7 +148,7 @@ int journal_encode_skipped(const struct publication *publication, const char *di
 int journal_encode_done_again(const struct publication *publication,
                               struct out_message **ret_message)
 {
-    const struct record *stored = publication->of.replay.stored;
+    const struct record *stored = publication->of.replay;
     struct record_header headers[RECORD_HEADERS_MAX];
     char offset[DECIMAL_CHARS + 1];
     assert(stored->n_headers <= RECORD_HEADERS_MAX);
@@ -157,7 +157,9 @@ int journal_encode_done_again(const struct publication *publication,
         headers[i] = strcmp(stored->headers[i].name, "rw-offset") == 0
                          ? text_header("rw-offset", offset)
                          : stored->headers[i];
-    struct out_message model = journal_model(publication, publication->of.replay.key);
+    struct out_message model = journal_model(publication, "");
+    model.key = stored->key;
+    model.key_bytes = stored->key_bytes;
     model.value = stored->value;
     model.value_bytes = stored->value_bytes;
     model.headers = headers;

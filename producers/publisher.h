@@ -38,10 +38,7 @@ struct publication {
             char *password; /* borrowed; "": none. Cleared once it is inside the JWE. */
         } outcome;
         const struct outcome *reused;
-        struct {
-            const struct record *stored; /* the journal's done record, owned copy of the caller */
-            const char *key;
-        } replay;
+        const struct record *replay;     /* the journal's done record, the caller's copy */
         struct dead_letter *dead_letter; /* producers/dead_letter_encode.h */
     } of;
     void *owner; /* the caller's */

@@ -52,7 +52,7 @@ static int encode_event(const struct record *stored, struct out_message **ret_ev
 
 int replay_encode(struct publication *publication)
 {
-    const struct record *stored = publication->of.replay.stored;
+    const struct record *stored = publication->of.replay;
     struct out_message *message = NULL;
     assert(stored->n_headers <= RECORD_HEADERS_MAX);
     int rc = encode_event(stored, &message);

@@ -275,7 +275,7 @@ void intake_fetched(void *context, void *fetch_context, const struct journal_rec
         void *block = malloc(record_copy_bytes(record->record));
         assert(block != NULL);
         slot->stored = record_copy(record->record, block);
-        slot->publication.of.replay.stored = slot->stored;
+        slot->publication.of.replay = slot->stored;
         commits_add(slot, PUBLISH_REPLAY);
     }
 }
