@@ -135,9 +135,10 @@ static void encode_todo(struct json_out *out, unsigned todo, const char *first)
     json_out_close_array(out);
 }
 
+/* Without `to` there is none any more: a primary address lost to another takes `mail` with it. */
 static void encode_change(struct json_out *out, const char *name, const char *from, const char *to)
 {
-    if (to[0] == '\0' || strcmp(from, to) == 0)
+    if (strcmp(from, to) == 0)
         return;
     json_out_open_object(out, name);
     json_out_text(out, "from", from);
