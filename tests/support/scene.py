@@ -104,18 +104,23 @@ class Scene:
         named = user if isinstance(user, str) else user["id"]
         return self.outcome(self.requests.restore(named, **more))
 
+    def nth(self, n, wanted, what):
+        """The n-th record of the reader that `wanted` says yes to. A worker that dies ends the
+        wait."""
+        def complete(records):
+            code = self.worker.exit_code()
+            assert code is None, f"{self.worker.name} ended with {code}"
+            return sum(map(wanted, records)) >= n
+
+        return [r for r in self.reader.until(complete, what=what) if wanted(r)][n - 1]
+
     def outcome(self, id, n=1):
         """The n-th outcome of the request."""
-        return self.reader.outcomes_of(id, per_request=n)[id][n - 1]
+        return self.nth(n, lambda r: r.causation == id and r.is_outcome, f"outcome {n} of {id}")
 
     def notification(self, id, n=1):
-        def complete(records):
-            return len(found(records)) >= n
-
-        def found(records):
-            return [r for r in by_causation(records, id) if r.topic == "notifications"]
-
-        return found(self.reader.until(complete, what=f"notification {n} of {id}"))[n - 1]
+        return self.nth(n, lambda r: r.causation == id and r.topic == "notifications",
+                        f"notification {n} of {id}")
 
     def everything(self, id):
         """All events of a request whose outcome is there, also those that ought not to be. One more
