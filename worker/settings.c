@@ -202,8 +202,10 @@ static const struct setting_row rows[] = {
          "always does",
          SPAN(policy.notify_on_succeeded, policy.notify_on_failed)),
 
-    TEXT("secrets", "recipient_keys_file", SETTING_RELOADABLE, check_identity, "\"\"",
-         "public keys (JWK set) of the notification service; \"\": no password is generated",
+    TEXT("secrets", "recipient_keys_file", 0, check_identity, "\"\"",
+         "public keys (JWK set) of the notification service, read at the start; \"\": no password "
+         "is "
+         "generated",
          FIELD(recipient_keys_file)),
     INTEGER("secrets", "expire_hours", 0, 1, 720, HOUR_MS, "hours", "24",
             "until when a password may be handed on", FIELD(secret_expire_ms)),

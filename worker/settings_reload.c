@@ -63,7 +63,6 @@ void settings_reload(struct settings *settings, struct settings *fresh,
     for (int i = 0; i < n_rows; i++)
         if (!setting_is_of_tenant(&rows[i]))
             reload_row(settings, fresh, i, report);
-    settings->policy.has_recipient_key = fresh->policy.has_recipient_key;
     settings->policy.name_policy_allowed[NAME_POLICY_REJECT] = true;
     if (!tenants_equal(settings, fresh, report))
         return;
