@@ -290,6 +290,14 @@ def test_an_app_that_is_not_configured_is_not_authorized(scene):
     assert (rest, names_of_reads(calls, user)) == ({}, [])
 
 
+def test_an_app_that_is_configured_may_ask_without_being_read(scene):
+    app = str(uuid.uuid4())
+    with scene.policy(requester_apps=[app]), scene.calls() as calls:
+        outcome = scene.restore(scene.deleted(), requestedBy={"appId": app.upper()})
+    assert outcome.topic == "succeeded"
+    assert not [call for call in calls if app in call["path"].lower()]
+
+
 def test_nobody_asks_only_where_nobody_is_checked(scene):
     user = scene.deleted()
     id = scene.requests.restore(user["id"], requestedBy=None)
