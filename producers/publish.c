@@ -135,11 +135,15 @@ static bool resolve_not(struct publishing *p)
     if (!abort_transaction(p))
         return true;
     struct out_message *too_large = transaction_too_large(p->batch);
-    if (too_large != NULL && !dead_letter_shrink(too_large)) {
+    if (too_large == NULL)
+        return false;
+    bool *one_by_one = &p->transaction.one_by_one[too_large->topic];
+    if (*one_by_one && !dead_letter_shrink(too_large)) {
         fail(p, EX_CONFIG, "topic %s refuses a record of %zu bytes: raise its max.message.bytes",
              p->settings->events->topics[too_large->topic], too_large->value_bytes);
         return true;
     }
+    *one_by_one = true;
     return false;
 }
 

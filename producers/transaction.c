@@ -64,13 +64,26 @@ static rd_kafka_resp_err_t produce(struct producer *producer,
     return err;
 }
 
+/* Produces and awaits one message, so that it is the only one of its record batch. */
+static rd_kafka_resp_err_t produce_alone(struct producer *producer,
+                                         const struct publisher_settings *settings,
+                                         struct out_message *message, int64_t deadline_mono_ms)
+{
+    rd_kafka_resp_err_t err = produce(producer, settings, message, deadline_mono_ms);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        err = rd_kafka_flush(producer->handle, remaining_ms(settings, deadline_mono_ms));
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? (rd_kafka_resp_err_t)message->delivery_error : err;
+}
+
 static int produce_all(struct producer *producer, const struct publisher_settings *settings,
                        const struct batch *batch, struct transaction *transaction)
 {
     int64_t deadline = transaction->began_at_mono_ms + TRANSACTION_TIMEOUT_MS;
     for (const struct publication *p = batch->first; p != NULL; p = p->next)
         for (struct out_message *m = p->messages; m != NULL; m = m->next) {
-            rd_kafka_resp_err_t err = produce(producer, settings, m, deadline);
+            rd_kafka_resp_err_t err = transaction->one_by_one[m->topic]
+                                          ? produce_alone(producer, settings, m, deadline)
+                                          : produce(producer, settings, m, deadline);
             if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
                 continue;
             (void)snprintf(transaction->why, sizeof transaction->why, "produce to %s: %s",
@@ -169,19 +182,19 @@ static void commit(struct producer *producer, const struct publisher_settings *s
 }
 
 void transaction_run(struct producer *producer, const struct publisher_settings *settings,
-                     const struct batch *batch, struct transaction *ret_transaction)
+                     const struct batch *batch, struct transaction *transaction)
 {
-    *ret_transaction =
-        (struct transaction){.end = TRANSACTION_NOT, .began_at_mono_ms = settings->read_mono_ms()};
+    transaction->end = TRANSACTION_NOT;
+    transaction->began_at_mono_ms = settings->read_mono_ms();
     rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->handle);
     if (error != NULL) {
-        (void)take_error(error, "begin", ret_transaction);
+        (void)take_error(error, "begin", transaction);
         return;
     }
-    if (produce_all(producer, settings, batch, ret_transaction) == 0 &&
-        send_offsets(producer, settings, batch, ret_transaction) == 0 &&
-        await_deliveries(producer, settings, batch, ret_transaction) == 0)
-        commit(producer, settings, ret_transaction);
+    if (produce_all(producer, settings, batch, transaction) == 0 &&
+        send_offsets(producer, settings, batch, transaction) == 0 &&
+        await_deliveries(producer, settings, batch, transaction) == 0)
+        commit(producer, settings, transaction);
 }
 
 int transaction_abort(struct producer *producer, const struct publisher_settings *settings,
@@ -205,11 +218,9 @@ int transaction_abort(struct producer *producer, const struct publisher_settings
 
 struct out_message *transaction_too_large(const struct batch *batch)
 {
-    struct out_message *largest = NULL;
     for (const struct publication *p = batch->first; p != NULL; p = p->next)
         for (struct out_message *m = p->messages; m != NULL; m = m->next)
-            if (m->delivery_error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE &&
-                (largest == NULL || m->value_bytes > largest->value_bytes))
-                largest = m;
-    return largest;
+            if (m->delivery_error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+                return m;
+    return NULL;
 }
