@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -76,6 +77,17 @@ static void dispose(struct publisher *publisher)
     free(publisher);
 }
 
+/* Signals are for the loop's thread alone. */
+static int start_thread(struct publisher *publisher)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = -pthread_create(&publisher->thread, NULL, run, publisher);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 int publisher_new(const struct publisher_settings *settings, int timeout_ms,
                   struct publisher **ret_publisher, char *reterr, size_t reterr_bytes)
 {
@@ -90,7 +102,7 @@ int publisher_new(const struct publisher_settings *settings, int timeout_ms,
         rc = producer_open(&publisher->producer, &publisher->settings,
                            settings->read_mono_ms() + timeout_ms, reterr, reterr_bytes);
     if (rc == 0)
-        rc = -pthread_create(&publisher->thread, NULL, run, publisher);
+        rc = start_thread(publisher);
     if (rc < 0) {
         dispose(publisher);
         return rc;

@@ -52,6 +52,8 @@ void commits_add(struct slot *slot, enum publication_kind kind)
 {
     struct publication *publication = &slot->publication;
     publication->kind = kind;
+    if (kind != PUBLISH_REPLAY) /* which keeps its rw-time */
+        slot->journal_time_ms = loop_now(slot->worker->loop)->wall_ms;
     if (kind == PUBLISH_INTENT) {
         publication->of.intent.request = &slot->job.request;
         publication->of.intent.intent = &slot->job.intent;
@@ -145,7 +147,7 @@ static void journal_committed(struct worker *worker, const struct publication *p
         .key = slot->journal_key,
         .request_offset = publication->offset,
         .journal_offset = publication->journal_offset,
-        .time_ms = loop_now(worker->loop)->wall_ms & JOURNAL_TIME_MASK,
+        .time_ms = slot->journal_time_ms & JOURNAL_TIME_MASK,
         .state = is_final(publication) ? JOURNAL_DONE : JOURNAL_INTENT,
     };
     request_consumer_journal_put(worker->consumer, publication->partition, &entry);
@@ -204,8 +206,7 @@ static void came_back(void *context, uint32_t events)
     case BATCH_REFUSED: refused(worker, &batch); break;
     case BATCH_FAILED:
         log_event(LOG_ERR, "publishing failed", LOG_TEXT("error", batch.error));
-        worker->exit_code = batch.exit_code;
-        worker->phase = WORKER_STOPPED;
+        worker_stop(worker, batch.exit_code);
         break;
     }
     batch_deinit(&batch);
@@ -222,8 +223,7 @@ static void stuck(void *context)
 {
     struct worker *worker = context;
     log_event(LOG_ERR, "publishing hangs", LOG_INT("ms", PUBLISH_STUCK_MS));
-    worker->exit_code = EX_SOFTWARE;
-    worker->phase = WORKER_STOPPED;
+    worker_stop(worker, EX_SOFTWARE);
 }
 
 void commits_init(struct worker *worker)

@@ -4,6 +4,7 @@
 #include "worker/test_controls.h"
 #include "worker/worker.h"
 
+#include "producers/batch.h"
 #include "producers/dead_letter_encode.h"
 
 #include <assert.h>
@@ -11,8 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
+
+/* A restart behind a slow user may find a million records that are finished already. */
+enum { RECORDS_PER_TURN = 500 };
 
 /* Also now and then without a wake-up: taking may have been refused for want of room. */
 static void serve_consumer(struct worker *worker)
@@ -122,6 +125,7 @@ static void refuse_record(struct slot *slot, const struct record *record,
     slot->publication.of.dead_letter =
         dead_letter_new(record, malformed->message, &cause, loop_now(worker->loop)->wall_ms);
     assert(slot->publication.of.dead_letter != NULL);
+    worker->dead_letter_bytes += slot->publication.of.dead_letter->held_bytes;
     commits_add(slot, PUBLISH_DEAD_LETTER);
 }
 
@@ -146,57 +150,75 @@ static void take_one(struct slot *slot, const struct record *record)
 static bool has_room(const struct worker *worker)
 {
     return worker->phase == WORKER_RUNNING && !worker->paused && worker->n_slots < SLOTS_MAX &&
+           worker->dead_letter_bytes < BATCH_BYTES_MAX &&
            worker->n_asking < 2 * worker->settings->directory.max_in_flight &&
            worker->ready_first == NULL;
 }
 
-void intake_take(struct worker *worker)
+/* Takes one record; false: there is none, or no memory for it now. */
+static bool take_next(struct worker *worker)
 {
-    while (worker->records_may_wait && has_room(worker)) {
-        if (worker->spare == NULL && (worker->spare = slot_new(worker)) == NULL)
-            return; /* no memory now: the record stays where it is */
-        struct slot *slot = worker->spare;
-        const struct record *record =
-            request_consumer_take(worker->consumer, &slot->partition, &slot->open);
-        if (record == NULL) {
-            worker->records_may_wait = false;
-            return;
-        }
-        worker->spare = NULL;
-        take_one(slot, record);
-        request_consumer_release(worker->consumer);
-        jobs_run_ready(worker);
+    if (worker->spare == NULL && (worker->spare = slot_new(worker)) == NULL)
+        return false; /* the record stays where it is */
+    struct slot *slot = worker->spare;
+    const struct record *record =
+        request_consumer_take(worker->consumer, &slot->partition, &slot->open);
+    if (record == NULL) {
+        worker->records_may_wait = false;
+        return false;
     }
+    worker->spare = NULL;
+    take_one(slot, record);
+    request_consumer_release(worker->consumer);
+    jobs_run_ready(worker);
+    return true;
 }
 
-/* Before this nothing that the intent's writer sent can still take effect (design 7). */
-static int64_t settled_at_mono_ms(const struct slot *slot)
+void intake_take(struct worker *worker)
 {
-    if (test_without("settling"))
-        return 0;
-    return slot->partition->loaded_at_mono_ms + PROOF_MS +
-           slot->worker->settings->directory.request_timeout_ms;
+    for (int i = 0; i < RECORDS_PER_TURN; i++)
+        if (!worker->records_may_wait || !has_room(worker) || !take_next(worker))
+            return;
+    /* Signals, rebalances and answers come first, then the rest. */
+    loop_set_timer(worker->loop, &worker->consumer_timer, loop_now(worker->loop)->mono_ms);
+}
+
+/* The policy in force now is the job's, whatever SIGHUP brings. */
+static void init_job(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    slot->rules = worker->rules;
+    slot->rules->n_slots++;
+    job_init(&slot->job, &slot->rules->rules, worker->next_seed++);
+}
+
+static void refuse_job(struct slot *slot, enum reason reason, enum publication_kind kind)
+{
+    init_job(slot);
+    job_refuse(&slot->job, reason, loop_now(slot->worker->loop));
+    commits_add(slot, kind);
 }
 
 static void begin_job(struct slot *slot, const struct intent *intent)
 {
     struct worker *worker = slot->worker;
     slot->call.tenant = find_tenant(worker->settings, slot->job.request.tenant);
-    job_init(&slot->job, &slot->rules->rules, worker->next_seed++);
     if (slot->call.tenant < 0) {
-        job_refuse(&slot->job, REASON_UNKNOWN_TENANT, loop_now(worker->loop));
-        commits_add(slot, PUBLISH_OUTCOME);
+        /* With an intent the directory may have been changed already, where nobody can look. */
+        refuse_job(slot, intent == NULL ? REASON_UNKNOWN_TENANT : REASON_NEEDS_HANDS,
+                   PUBLISH_OUTCOME);
         return;
     }
+    init_job(slot);
     if (intent == NULL) {
         slot_step(slot, JOB_STARTED);
         return;
     }
-    slot->publication.started_ms = intent->started_at_ms;
     slot_step_event(slot, &(struct job_event){
                               .type = JOB_RESUMED,
                               .intent = intent,
-                              .settled_at_mono_ms = settled_at_mono_ms(slot),
+                              .settled_at_mono_ms = slot->partition->loaded_at_mono_ms + PROOF_MS +
+                                                    worker->settings->directory.request_timeout_ms,
                           });
 }
 
@@ -225,24 +247,20 @@ void intake_begin(struct slot *slot)
     }
 }
 
-/* Going on without the intent could touch a stranger's password (design 7). */
-static void give_up(struct slot *slot)
-{
-    log_event(LOG_ERR, "journal intent is unreadable", LOG_INT("partition", slot->partition_id),
-              LOG_INT("offset", slot->open.offset));
-    slot->worker->exit_code = EX_SOFTWARE;
-    slot->worker->phase = WORKER_STOPPED;
-}
-
+/* An intent that cannot be read: going on without it could touch a stranger's password (design 7),
+ * and what the earlier incarnation did nobody can tell. */
 static void resume(struct slot *slot, const struct journal_record *record)
 {
     /* One scratch for the loop thread: the job copies what it keeps. */
     static struct intent intent;
     static struct user_facts user;
-    if (journal_intent_decode(record, &intent, &user) == 0)
+    if (record != NULL && journal_intent_decode(record, &intent, &user) == 0) {
         begin_job(slot, &intent);
-    else
-        give_up(slot);
+        return;
+    }
+    log_event(LOG_ERR, "journal intent is unreadable", LOG_INT("partition", slot->partition_id),
+              LOG_INT("offset", slot->open.offset));
+    refuse_job(slot, REASON_NEEDS_HANDS, PUBLISH_OUTCOME);
 }
 
 void intake_fetched(void *context, void *fetch_context, const struct journal_record *record)
@@ -260,15 +278,13 @@ void intake_fetched(void *context, void *fetch_context, const struct journal_rec
         return;
     }
     if (record == NULL && slot->resumes) {
-        give_up(slot);
+        resume(slot, NULL);
     } else if (record == NULL) { /* older than the journal keeps: no repeat any more */
         begin_job(slot, NULL);
     } else if (record->request_offset != slot->open.offset &&
                strcmp(record->digest, slot->job.request.envelope.digest) != 0) {
-        job_init(&slot->job, &slot->rules->rules, worker->next_seed++);
-        job_refuse(&slot->job, REASON_REQUEST_ID_REUSED, loop_now(worker->loop));
         slot->journal_key = offset_key(slot); /* the original's record stays */
-        commits_add(slot, PUBLISH_REUSED);
+        refuse_job(slot, REASON_REQUEST_ID_REUSED, PUBLISH_REUSED);
     } else if (record->state == JOURNAL_INTENT) {
         resume(slot, record);
     } else {
@@ -276,6 +292,7 @@ void intake_fetched(void *context, void *fetch_context, const struct journal_rec
         assert(block != NULL);
         slot->stored = record_copy(record->record, block);
         slot->publication.of.replay = slot->stored;
+        slot->journal_time_ms = record->time_ms;
         commits_add(slot, PUBLISH_REPLAY);
     }
 }

@@ -22,8 +22,6 @@ struct slot *slot_new(struct worker *worker)
     /* Not the job: job_init knows which of its pages need touching. */
     memset(slot, 0, offsetof(struct slot, job));
     slot->worker = worker;
-    slot->rules = worker->rules;
-    slot->rules->n_slots++;
     slot->timer = (struct timer){.on_due = woken, .context = slot};
     slot->call.on_answer = answered;
     slot->call.context = slot;
@@ -82,6 +80,13 @@ static void leave_lane(struct slot *slot, struct lane_place *place)
         make_ready(next);
 }
 
+static void forget_dead_letter(struct slot *slot)
+{
+    struct dead_letter *letter = slot->publication.of.dead_letter;
+    slot->worker->dead_letter_bytes -= letter->held_bytes;
+    dead_letter_free(letter);
+}
+
 static void slot_free(struct slot *slot)
 {
     struct worker *worker = slot->worker;
@@ -89,10 +94,10 @@ static void slot_free(struct slot *slot)
     password_clear(slot->password, sizeof slot->password);
     publication_free_messages(&slot->publication);
     if (slot->publication.kind == PUBLISH_DEAD_LETTER)
-        dead_letter_free(slot->publication.of.dead_letter);
+        forget_dead_letter(slot);
     else if (slot->publication.kind == PUBLISH_REPLAY)
         free(slot->stored);
-    if (--slot->rules->n_slots == 0 && slot->rules != worker->rules)
+    if (slot->rules != NULL && --slot->rules->n_slots == 0 && slot->rules != worker->rules)
         free(slot->rules);
     if (slot->before != NULL)
         slot->before->after = slot->after;
@@ -123,7 +128,8 @@ void slots_free(struct worker *worker)
 void jobs_run_ready(struct worker *worker)
 {
     struct slot *slot;
-    while (worker->phase == WORKER_RUNNING && (slot = worker->ready_first) != NULL) {
+    while (worker->phase == WORKER_RUNNING && !worker->paused &&
+           (slot = worker->ready_first) != NULL) {
         worker->ready_first = slot->next_ready;
         if (worker->ready_first == NULL)
             worker->ready_last = NULL;

@@ -106,8 +106,10 @@ static void reload(struct worker *worker)
     settings_reload(worker->settings, fresh, &report);
     settings_free(fresh);
     log_set_level(worker->settings->log_level);
-    worker_set_policy(worker);
-    log_event(LOG_INFO, "settings reloaded");
+    if (worker_set_policy(worker) != 0)
+        log_event(LOG_ERR, "no memory for the new policy, the old one stays");
+    else
+        log_event(LOG_INFO, "settings reloaded");
 }
 
 /* False with a sentence in reterr. *ret_key stays NULL when none is configured. */

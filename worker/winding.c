@@ -13,6 +13,14 @@ enum {
     REFUSED_MS = 60 * SECOND_MS, /* a group that refuses a member soon takes its partitions away */
 };
 
+void worker_stop(struct worker *worker, int exit_code)
+{
+    if (worker->phase == WORKER_STOPPED)
+        return;
+    worker->exit_code = exit_code;
+    worker->phase = WORKER_STOPPED;
+}
+
 static void wait_at_most(struct worker *worker, int64_t ms)
 {
     worker->winding_until_mono_ms = loop_now(worker->loop)->mono_ms + ms;
@@ -111,8 +119,7 @@ static void due(void *context)
     struct worker *worker = context;
     if (worker->phase == WORKER_HALTED) {
         log_event(LOG_ERR, "refused by the group, but not relieved", LOG_INT("ms", REFUSED_MS));
-        worker->exit_code = EX_SOFTWARE;
-        worker->phase = WORKER_STOPPED;
+        worker_stop(worker, EX_SOFTWARE);
     }
     winding_look(worker);
 }
@@ -127,6 +134,8 @@ void winding_revoked(void *context, bool lost)
     struct worker *worker = context;
     log_event(LOG_INFO, lost ? "partitions lost" : "partitions revoked",
               LOG_INT("unfinished", worker->n_slots));
+    if (worker->phase == WORKER_STOPPED)
+        return;
     worker->revoking = true;
     if (lost || worker->phase == WORKER_HALTED) {
         finish(worker);
@@ -138,13 +147,14 @@ void winding_revoked(void *context, bool lost)
     winding_look(worker);
 }
 
+/* What is under way comes to rest as it answers; the revoke that must follow lets go of it. */
 void winding_halt(struct worker *worker)
 {
     if (worker->phase == WORKER_RUNNING) {
-        let_go(worker);
+        stop_waiting(worker);
         worker->phase = WORKER_HALTED;
         wait_at_most(worker, REFUSED_MS);
-    } else if (worker->phase != WORKER_HALTED) {
+    } else if (worker->phase == WORKER_WINDING || worker->phase == WORKER_LAST_BATCH) {
         finish(worker); /* the last batch was refused, so there is none */
     }
 }

@@ -23,8 +23,7 @@ enum {
 static int given_up(struct worker *worker, int exit_code, const char *what, const char *why)
 {
     log_event(LOG_ERR, what, LOG_TEXT("error", why));
-    worker->exit_code = exit_code;
-    worker->phase = WORKER_STOPPED;
+    worker_stop(worker, exit_code);
     return -1;
 }
 
@@ -104,6 +103,13 @@ static void on_signal(void *context, uint32_t events)
     }
 }
 
+/* Until the loop runs, Kafka may keep us waiting for a minute; but nothing is taken yet. */
+static void leave_at_once(int signal_number)
+{
+    (void)signal_number;
+    _exit(EX_OK);
+}
+
 static int open_signals(struct worker *worker)
 {
     static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
@@ -111,7 +117,7 @@ static int open_signals(struct worker *worker)
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
         sigaddset(&set, watched[i]);
-    /* Before any thread exists, so that all of them inherit the mask. */
+    /* The other threads have all of them blocked already. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -errno;
     worker->signal_watch = (struct watch){
@@ -119,7 +125,9 @@ static int open_signals(struct worker *worker)
         .on_ready = on_signal,
         .context = worker,
     };
-    return worker->signal_watch.fd < 0 ? -errno : 0;
+    if (worker->signal_watch.fd < 0)
+        return -errno;
+    return loop_add(worker->loop, &worker->signal_watch, EPOLLIN);
 }
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
@@ -128,16 +136,12 @@ static int open_loop(struct worker *worker)
 {
     int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = wake_fd < 0 ? -errno : loop_new(&worker->loop);
-    if (rc == 0)
-        rc = open_signals(worker);
     worker->consumer_watch.fd = wake_fd;
     intake_init(worker);
     commits_init(worker);
     winding_init(worker);
     if (rc == 0)
         rc = loop_add(worker->loop, &worker->consumer_watch, EPOLLIN);
-    if (rc == 0)
-        rc = loop_add(worker->loop, &worker->signal_watch, EPOLLIN);
     if (rc == 0 && getrandom(worker->lanes.seed, LANE_SEED_BYTES, 0) != LANE_SEED_BYTES)
         rc = -EIO;
     if (rc == 0 &&
@@ -244,9 +248,11 @@ static int open_parts(struct worker *worker)
     worker->rules->rules = worker->settings->policy;
     fill_events(worker);
     if (open_loop(worker) != 0 || open_directory(worker) != 0 ||
-        open_publisher(worker, n_properties, properties) != 0)
+        open_publisher(worker, n_properties, properties) != 0 ||
+        open_consumer(worker, n_properties, properties) != 0)
         return -1;
-    return open_consumer(worker, n_properties, properties);
+    int rc = open_signals(worker);
+    return rc == 0 ? 0 : given_up(worker, EX_SOFTWARE, "cannot start", strerror(-rc));
 }
 
 /* ---- the loop and the way out ---------------------------------------------------------------- */
@@ -313,6 +319,8 @@ int worker_run(const char *config_path, struct settings *settings,
     worker->recipient_key = recipient_key;
     worker->reload = reload;
     worker->signal_watch.fd = worker->consumer_watch.fd = -1;
+    (void)signal(SIGTERM, leave_at_once);
+    (void)signal(SIGINT, leave_at_once);
     log_event(LOG_INFO, "starting", LOG_TEXT("version", RESTORE_WORKER_VERSION),
               LOG_TEXT("instance", settings->kafka.instance));
     if (open_parts(worker) == 0)
@@ -326,16 +334,14 @@ int worker_run(const char *config_path, struct settings *settings,
     return exit_code;
 }
 
-void worker_set_policy(struct worker *worker)
+int worker_set_policy(struct worker *worker)
 {
     struct rules_version *version = calloc(1, sizeof *version);
     if (version == NULL)
-        return;
+        return -ENOMEM;
     version->rules = worker->settings->policy;
-    if (worker->spare != NULL) /* made under the old rules, for a record that is still to come */
-        slot_end(worker->spare);
-    worker->spare = NULL;
     if (worker->rules->n_slots == 0)
         free(worker->rules);
     worker->rules = version;
+    return 0;
 }

@@ -45,14 +45,15 @@ struct slot {
     struct lane_place by_key, by_user;
     struct timer timer;
     int64_t proven_until_mono_ms;
-    struct rules_version *rules;
+    struct rules_version *rules; /* NULL until the job begins */
     struct journal_key journal_key;
     char password[PASSWORD_CHARS + 1]; /* "": none made */
     struct directory_call call;
     struct publication publication;
-    bool resumes;          /* the journal's record that is being read is this record's intent */
-    struct record *stored; /* of a replay: the journal's record, owned */
-    struct job job;        /* last: its lists' untouched pages cost nothing */
+    bool resumes;            /* the journal's record that is being read is this record's intent */
+    int64_t journal_time_ms; /* rw-time of what is published, for the dedupe window */
+    struct record *stored;   /* of a replay: the journal's record, owned */
+    struct job job;          /* last: its lists' untouched pages cost nothing */
 };
 
 /* The policy in force when a job began stays its policy, whatever SIGHUP brings. */
@@ -89,6 +90,7 @@ struct worker {
     struct watch consumer_watch; /* the eventfd that librdkafka writes to */
     struct timer consumer_timer;
     bool records_may_wait;
+    size_t dead_letter_bytes; /* held until they are published */
     int n_newly_assigned;
     struct slot *spare; /* the slot the next record is decoded into */
 
@@ -120,8 +122,8 @@ struct worker {
 /* worker.c: runs until SIGTERM or a failure; the exit code of contract 1. */
 int worker_run(const char *config_path, struct settings *settings,
                const struct recipient_key *recipient_key, void (*reload)(struct worker *worker));
-/* The policy in worker->settings is that of the jobs that begin from now on. */
-void worker_set_policy(struct worker *worker);
+/* The policy in worker->settings is that of the jobs that begin from now on. -ENOMEM. */
+int worker_set_policy(struct worker *worker);
 
 /* intake.c */
 void intake_init(struct worker *worker);
@@ -153,6 +155,8 @@ void commits_begin(struct worker *worker);
 
 /* winding.c */
 void winding_init(struct worker *worker);
+/* Ends the loop after this turn; the first to say so names the exit code. */
+void worker_stop(struct worker *worker, int exit_code);
 void winding_revoked(void *worker, bool lost);
 void winding_halt(struct worker *worker);
 void winding_drain(struct worker *worker);
