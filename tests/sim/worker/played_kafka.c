@@ -22,6 +22,7 @@ void played_consumer_revoke(struct world_worker *worker, bool lost)
 {
     struct request_consumer *consumer = &worker->consumer;
     consumer->ready_at_ms = -1;
+    consumer->n_fetching = 0; /* open ones are never answered */
     for (int p = 0; p < worker->world->n_partitions; p++)
         consumer->held[p] = false;
     consumer->revoking = true;
@@ -93,7 +94,10 @@ static void deliver_fetch(struct world_worker *worker)
     struct slot *slot = consumer->fetching[--consumer->n_fetching];
     const struct record *stored =
         find_at(worker->world, slot->partition_id, consumer->fetching_offset[consumer->n_fetching]);
-    assert(stored != NULL);
+    if (stored == NULL) { /* replaced by another owner's record, and compacted away */
+        intake_fetched(&worker->worker, slot, NULL);
+        return;
+    }
     struct journal_record record = decode(stored);
     intake_fetched(&worker->worker, slot, &record);
 }
@@ -116,8 +120,7 @@ int64_t request_consumer_service(struct request_consumer *consumer, int64_t now_
     return INT64_MAX;
 }
 
-static const struct world_record *find_record(const struct world *world, int32_t partition,
-                                              int64_t offset)
+static struct world_record *find_record(struct world *world, int32_t partition, int64_t offset)
 {
     for (int i = 0; i < world->n_records; i++)
         if (world->records[i].partition == partition && world->records[i].offset == offset)
@@ -247,14 +250,11 @@ static void store(struct world *world, const struct publication *publication,
     *place = (struct world_journal){.key = key, .record = record_copy(&record, block)};
 }
 
-static void tell(struct world *world, const struct publication *publication, const char *password)
+static void tell(struct world_record *record, const struct outcome *outcome, int64_t now_ms,
+                 const char *password)
 {
-    const struct outcome *outcome = publication->of.outcome.outcome;
-    struct world_record *record =
-        (struct world_record *)find_record(world, publication->partition, publication->offset);
-    record->outcomes++;
     record->reason = outcome->reason;
-    record->finished_at_ms = world->now_ms;
+    record->finished_at_ms = now_ms;
     if (outcome->password == PASSWORD_GENERATED)
         (void)text_copy(record->told_password, sizeof record->told_password, password);
 }
@@ -262,9 +262,8 @@ static void tell(struct world *world, const struct publication *publication, con
 static void apply(struct world *world, struct publication *publication)
 {
     char password[PASSWORD_CHARS + 1] = "";
-    bool final = publication->kind == PUBLISH_OUTCOME;
-    assert(final || publication->kind == PUBLISH_INTENT);
-    if (final)
+    struct world_record *record = find_record(world, publication->partition, publication->offset);
+    if (publication->kind == PUBLISH_OUTCOME)
         (void)text_copy(password, sizeof password, publication->of.outcome.password);
     int rc = publication_encode(&world->events, publication, &world->encoding);
     assert(rc == 0);
@@ -272,8 +271,10 @@ static void apply(struct world *world, struct publication *publication)
         if (m->topic == TOPIC_JOURNAL)
             store(world, publication, m);
     publication->journal_offset = world->next_journal_offset - 1;
-    if (final)
-        tell(world, publication, password);
+    record->outcomes += publication->kind != PUBLISH_INTENT;
+    if (publication->kind == PUBLISH_OUTCOME)
+        tell(record, publication->of.outcome.outcome, world->now_ms, password);
+    record->replayed = publication->kind == PUBLISH_REPLAY;
 }
 
 void played_publisher_step(struct world_worker *worker)

@@ -25,6 +25,7 @@ static struct world *small_world(void)
     for (int user = 0; user < SMALL_USERS; user++)
         world_request(world, user);
     world_request(world, 0); /* again, under another id: it must find him active */
+    world_repeat(world, 1);
     world_start(world, 0);
     world_assign(world, 0);
     return world;
@@ -49,6 +50,7 @@ static void everybody_is_restored_and_told_the_password_that_works(void **state)
         assert_string_not_equal(world->records[i].told_password, "");
     }
     assert_int_equal(world->records[SMALL_USERS].reason, REASON_ALREADY_ACTIVE);
+    assert_true(world->records[SMALL_USERS + 1].replayed);
     finish_well(world, "no fault", 0);
 }
 

@@ -102,6 +102,13 @@ void world_request(struct world *world, int user)
             world->workers[w]->worker.records_may_wait = true;
 }
 
+void world_repeat(struct world *world, int record)
+{
+    world_request(world, world->records[record].user);
+    memcpy(world->records[world->n_records - 1].value, world->records[record].value,
+           sizeof world->records[record].value);
+}
+
 static struct settings *make_settings(void)
 {
     struct settings *settings = calloc(1, sizeof *settings);

@@ -26,6 +26,7 @@ struct world_record {
     int user;
     char value[512];
     int outcomes;
+    bool replayed;
     enum reason reason;
     int64_t finished_at_ms;
     char told_password[PASSWORD_CHARS + 1]; /* in the last notification */
@@ -82,6 +83,8 @@ struct world *world_new(int n_partitions, int n_users);
 void world_free(struct world *world);
 /* A request to restore this user, on the partition user % n_partitions, keyed by the user. */
 void world_request(struct world *world, int user);
+/* The same request record again. */
+void world_repeat(struct world *world, int record);
 
 void world_start(struct world *world, int worker);
 void world_kill(struct world *world, int worker);
