@@ -1,5 +1,5 @@
-"""A name or an address that somebody else bears by now: what the event says, and what its ready-made
-requests do when they are sent exactly as they stand in it."""
+"""A name or an address that somebody else bears by now: what the event says, and what its
+ready-made requests do when they are sent exactly as they stand in it."""
 
 import pytest
 

@@ -117,7 +117,8 @@ def test_a_credential_of_systemd_is_found(config):
 
 
 @pytest.mark.parametrize("keys", [
-    "no JSON", '{"keys": []}', '{"keys": [{"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"}]}'])
+    "no JSON", '{"keys": []}',
+    '{"keys": [{"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"}]}'])
 def test_a_key_set_without_a_usable_key_is_refused(config, keys):
     with open(config.keys, "w") as file:
         file.write(keys)
@@ -156,7 +157,8 @@ def test_the_effective_settings_are_printed_with_their_origins_and_no_secret(con
     path = config({"policy": {"retention_days": 25}, "kafka": {
         "properties": [f"sasl.password=file:{password}"]}})
     code, out, err = run("--print-config", "--config", path, RESTORE_WORKER_LOG_LEVEL="warn",
-                         RESTORE_WORKER_BROKERS="kafka.example:9092", RESTORE_WORKER_SERVICE_PORT="1")
+                         RESTORE_WORKER_BROKERS="kafka.example:9092",
+                         RESTORE_WORKER_SERVICE_PORT="1")
     assert (code, err) == (0, "")
     assert "<redacted>" in out and CLIENT_SECRET not in out and "hunter2" not in out
 
