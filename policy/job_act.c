@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { LAST_TRY_MS = SECOND_MS }; /* before the time is up */
+
 bool job_is_past(const struct job *job, int64_t mono_ms)
 {
     return job->now.mono_ms >= mono_ms;
@@ -128,9 +130,15 @@ struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_
 
 struct job_action job_put_off(struct job *job, enum job_state then, int64_t retry_after_ms)
 {
-    int64_t wait_ms = backoff_ms(job->n_put_off++, retry_after_ms, &job->random);
+    int64_t until_mono_ms =
+        job->now.mono_ms + backoff_ms(job->n_put_off++, retry_after_ms, &job->random);
+    int64_t last_mono_ms = limit_mono_ms(job) - LAST_TRY_MS;
     job->not_before_mono_ms = job->now.mono_ms + retry_after_ms;
-    return job_sleep(job, then, job->now.mono_ms + wait_ms);
+    /* Chance alone must not end it before its time: jitter is cut to one last try. */
+    if (until_mono_ms > last_mono_ms && job->not_before_mono_ms <= last_mono_ms &&
+        job->now.mono_ms < last_mono_ms)
+        until_mono_ms = last_mono_ms;
+    return job_sleep(job, then, until_mono_ms);
 }
 
 struct job_action job_look_again(struct job *job, enum job_state then, int64_t since_mono_ms)
