@@ -1,4 +1,5 @@
 /* topics create and topics check: the topics of contract section 2. */
+#include "worker/clock.h"
 #include "worker/restorectl/commands.h"
 #include "worker/restorectl/kafka.h"
 
@@ -12,6 +13,7 @@ enum {
     OUT_PARTITIONS = 3,
     TOPICS = OUT_TOPICS + 1,
     CONFIGS_MAX = 3,
+    RETRY_MS = 100,
 };
 
 #define DELETE "delete"
@@ -113,6 +115,27 @@ static enum exit_code print_all_created(rd_kafka_event_t *event)
     return code;
 }
 
+/* A broker hears of a topic a moment after its creation was acknowledged; whoever checks or starts
+ * a worker next must find it. */
+static enum exit_code await_known(struct connection *connection, rd_kafka_t *client,
+                                  const struct topic_plan *plans, int n)
+{
+    int64_t until_mono_ms = clock_read_mono_ms() + KAFKA_TIMEOUT_MS;
+    enum exit_code code;
+    int known = 0;
+    do {
+        const struct rd_kafka_metadata *metadata;
+        code = kafka_list(connection, client, &metadata);
+        if (code != EXIT_OK)
+            return code;
+        while (known < n && kafka_partitions(metadata, plans[known].name) > 0)
+            known++;
+        rd_kafka_metadata_destroy(metadata);
+    } while (known < n && clock_read_mono_ms() < until_mono_ms &&
+             rd_kafka_poll(client, RETRY_MS) >= 0);
+    return code;
+}
+
 static enum exit_code create_topics(struct connection *connection, rd_kafka_t *client,
                                     int replication)
 {
@@ -133,6 +156,8 @@ static enum exit_code create_topics(struct connection *connection, rd_kafka_t *c
         code = print_all_created(event);
         rd_kafka_event_destroy(event);
     }
+    if (code == EXIT_OK)
+        code = await_known(connection, client, plans, n);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy_array(topics, (size_t)n);
