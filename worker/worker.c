@@ -292,7 +292,8 @@ static void bound_exit(int exit_code)
 static void close_parts(struct worker *worker)
 {
     bound_exit(worker->exit_code);
-    if (worker->is_out && publisher_take(worker->publisher, 0) == NULL)
+    /* Its slots are in the publisher's hands. What becomes of it the journal will tell. */
+    if (worker->is_out && publisher_take(worker->publisher, CLOSE_SECONDS * SECOND_MS) == NULL)
         _exit(worker->exit_code); /* a call of librdkafka hangs */
     batch_deinit(&worker->out);
     request_consumer_free(worker->consumer);
