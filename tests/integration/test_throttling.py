@@ -1,0 +1,104 @@
+"""A directory that is busy, sick or forgets its tokens: Retry-After is never undercut, and everybody
+is restored once (P2, P6)."""
+
+from support.directory import deleted_id
+from support.process import wait_for
+from support.survival import figure, scenes  # noqa: F401 (fixtures)
+
+USERS = [deleted_id(n) for n in range(100)]
+# Slow enough to be met in the middle of its work.
+BUSY = {"directory": {"request_timeout_ms": 1000, "max_in_flight": 8}}
+FOR_ALL = {"Retry-After": "2", "x-ms-throttle-scope": "Tenant/ReadWrite/app/contoso"}
+
+
+def undercut(scene):
+    return scene.directory.call_counts()["retry_after_undercut"]
+
+
+def answered(scene, status):
+    return [c for c in scene.calls() if c["status"] == status]
+
+
+def throttle_one_user(scene):
+    scene.directory.fault(kind="answer", status=429, user=USERS[0], times=3,
+                          headers={"Retry-After": "1"})
+    scene.ask(*USERS[:20])
+    scene.worker()
+    scene.outcomes()
+
+
+def test_a_throttled_user_waits_as_long_as_he_is_told_and_nobody_else_does(scenes):
+    scene = scenes()
+    throttle_one_user(scene)
+    assert [r.causation for r in scene.reader.records if r.is_outcome][-1] == list(scene.asked)[0]
+    assert undercut(scene) == {"path": 0, "tenant": 0}
+    assert scene.audit() == {}
+
+
+def test_without_retry_after_a_throttled_user_comes_too_soon(scenes):
+    scene = scenes(without="retry-after")
+    throttle_one_user(scene)
+    assert undercut(scene)["path"] > 0
+
+
+def throttle_the_tenant(scene):
+    """Twice in the middle of the work, each time for 2 s."""
+    scene.directory.latency(20)
+    scene.ask(*USERS)
+    scene.worker()
+    for progress in (20, 60):
+        scene.outcomes(progress)
+        scene.directory.fault(kind="answer", status=429, path="/v1.0/", headers=FOR_ALL)
+    scene.outcomes()
+    assert len(answered(scene, 429)) == 2
+
+
+def test_a_throttled_tenant_is_left_alone_for_as_long_as_it_says(scenes):
+    scene = scenes(settings=BUSY)
+    throttle_the_tenant(scene)
+    assert undercut(scene) == {"path": 0, "tenant": 0}
+    assert scene.audit() == {}
+
+
+def test_without_retry_after_a_throttled_tenant_is_called(scenes):
+    scene = scenes(settings=BUSY, without="retry-after")
+    throttle_the_tenant(scene)
+    assert undercut(scene)["tenant"] > 0
+
+
+def test_a_storm_of_503_costs_time_only(scenes):
+    """For 2 s nothing is done, for 1 s everything is done but nobody is told."""
+    scene = scenes(settings=BUSY)
+    scene.directory.latency(20)
+    scene.ask(*USERS)
+    scene.worker()
+    scene.outcomes(20)
+    scene.directory.fault(kind="answer", status=503, path="/v1.0/", for_ms=2000)
+    wait_for(lambda: answered(scene, 503), 10, "the first storm")
+    wait_for(lambda: scene.calls()[-1]["status"] not in (0, 503), 10, "the end of the storm")
+    refused = len(answered(scene, 503))
+    scene.directory.fault(kind="answer", status=503, path="/restore", when="after", for_ms=1000)
+    scene.directory.fault(kind="answer", status=503, method="PATCH", when="after", for_ms=1000)
+    scene.outcomes()
+    assert len(answered(scene, 503)) > refused
+    assert scene.audit() == {}
+
+
+def test_expired_tokens_and_a_token_endpoint_that_is_down_cost_time_only(scenes):
+    scene = scenes(settings=BUSY)
+    scene.directory.latency(20)
+    scene.ask(*USERS)
+    worker = scene.worker()
+    scene.outcomes(20)
+    expire_tokens(scene)
+    scene.outcomes(50)
+    scene.directory.fault(kind="reset", path="/oauth2/", for_ms=2000)
+    expire_tokens(scene)
+    worker.wait_log("no token")
+    scene.outcomes()
+    assert len(scene.calls("POST", path="/oauth2/")) >= 4
+    assert scene.audit() == {}
+
+
+def expire_tokens(scene):
+    scene.directory._call("DELETE", "/admin/tokens")
