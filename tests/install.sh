@@ -1,16 +1,23 @@
 #!/bin/sh
-# usage: sh tests/install.sh quick|full
-# Installs on Debian 12 what the tests need and this machine lacks; `full` adds a second compiler,
-# real Kafka (build/kafka) and the Python of the integration tests (build/venv).
+# usage: sh tests/install.sh quick|full|quickstart|quickstart-kafka
+# Installs on Debian 12 what the tests, or deploy/quickstart.sh, need and this machine lacks; `full`
+# and `quickstart-kafka` add real Kafka (build/kafka) and the tests' Python (build/venv).
 set -eu
 cd "$(dirname "$0")/.."
 
-QUICK="gcc libc6-dev binutils cmake ninja-build pkg-config
+BUILD="gcc libc6-dev cmake ninja-build pkg-config
     librdkafka-dev libjansson-dev libcurl4-openssl-dev libssl-dev libconfig-dev libmicrohttpd-dev
-    libjose-dev libcmocka-dev clang-format universal-ctags python3 openssl"
-FULL="clang libclang-rt-14-dev default-jre-headless maven python3-venv ca-certificates"
+    libjose-dev libcmocka-dev python3"
+QUICK="binutils clang-format universal-ctags openssl"
+KAFKA="default-jre-headless maven python3-venv ca-certificates"
+STORY="jose jq kcat curl"
+FULL="clang libclang-rt-14-dev"
 
 packages() { # those of "$@" that are missing, and nothing else
+    if ! command -v dpkg-query >/dev/null; then
+        echo "not a Debian, so nothing is installed; needed are, by Debian's names: $*" >&2
+        return
+    fi
     missing=""
     for package in "$@"; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
@@ -19,11 +26,17 @@ packages() { # those of "$@" that are missing, and nothing else
         esac
     done
     [ -n "$missing" ] || return 0
+    echo "installing:$missing" | fold -s -w 80 >&2
     sudo=""
     [ "$(id -u)" = 0 ] || sudo="sudo"
     $sudo apt-get update
     # shellcheck disable=SC2086 # a list of words
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+
+kafka() {
+    venv
+    python3 tests/support/kafka.py fetch
 }
 
 venv() { # made again when the requirements or its Python changed
@@ -34,16 +47,21 @@ venv() { # made again when the requirements or its Python changed
     cp tests/requirements.txt build/venv/
 }
 
+# shellcheck disable=SC2086 # lists of words
 case ${1:-} in
 quick)
-    # shellcheck disable=SC2086
-    packages $QUICK
+    packages $BUILD $QUICK
     ;;
 full)
-    # shellcheck disable=SC2086
-    packages $QUICK $FULL
-    venv
-    python3 tests/support/kafka.py fetch
+    packages $BUILD $QUICK $KAFKA $STORY $FULL
+    kafka
+    ;;
+quickstart)
+    packages $BUILD $STORY
+    ;;
+quickstart-kafka)
+    packages $BUILD $STORY $KAFKA
+    kafka
     ;;
 *)
     sed -n '2,4s/^# //p' "$0" >&2
