@@ -169,6 +169,7 @@ def run_worker(folder, kafka, password, restores, already_up, hooks):
             (*calls_and_writes(directory, restores), f"{2 * restores / transactions:.1f}",
              f"{transactions / seconds:.1f}"))
     finally:
+        shutil.copy(worker.log_file, '/tmp/worker.log')
         worker.stop()
         directory.stop()
         topics.delete()

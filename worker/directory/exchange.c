@@ -134,12 +134,20 @@ void exchange_cancel(struct exchange *exchange)
     give_back(exchange);
 }
 
+static bool is_visible_ascii(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text > '~')
+            return false;
+    return true;
+}
+
 /* The token goes to the directory's own host and nowhere else (directory-api.md 2.3). */
 static bool is_at_home(const struct exchange *exchange, const char *url)
 {
     const char *graph_url = tenant_settings_of(exchange)->graph_url;
     size_t n = strlen(graph_url);
-    return strncasecmp(url, graph_url, n) == 0 && url[n] == '/';
+    return strncasecmp(url, graph_url, n) == 0 && url[n] == '/' && is_visible_ascii(url);
 }
 
 /* True: the answer needs another reply, and its request is under way. A list that cannot be read to

@@ -17,7 +17,8 @@ struct http_settings {
 };
 
 struct transfer {
-    /* what to send; borrowed until on_done, but for the URL, which is copied */
+    /* what to send; borrowed until on_done, but for the URL, which is copied: absolute, and
+     * visible ASCII only */
     const char *method, *url;
     struct curl_slist *headers; /* NULL: none but curl's */
     const char *body;           /* NULL: none */
