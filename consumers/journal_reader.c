@@ -231,13 +231,18 @@ static void load_record(struct journal_reader *reader, const struct record *reco
 
 /* An end below the high watermark is the last stable offset: a transaction is pending there, and
  * what it commits would be missed. Its end makes another PARTITION_EOF. */
-static void load_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
+static bool end_is_pending(struct journal_reader *reader, int32_t partition, int64_t end)
 {
-    struct reading *reading = &reader->readings[partition];
     int64_t low = -1, high = -1;
     rd_kafka_get_watermark_offsets(reader->handle, rd_kafka_topic_name(reader->topic), partition,
                                    &low, &high);
-    if (end == high) {
+    return end != high;
+}
+
+static void load_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
+{
+    struct reading *reading = &reader->readings[partition];
+    if (!end_is_pending(reader, partition, end)) {
         journal_index_read_to(reader->index, partition, end);
         load_end(reader, partition, JOURNAL_LOADED, "");
     } else if (reading->pending_since_mono_ms < 0) {
@@ -317,6 +322,15 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
     fetch_start(reader, partition);
 }
 
+/* Our own commit is acknowledged before its markers are written (Kafka answers EndTxn first), so
+ * even a record that was just committed can lie beyond the last stable offset for a while. */
+static void fetch_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
+{
+    if (end > reader->readings[partition].fetches.first->journal_offset ||
+        !end_is_pending(reader, partition, end))
+        fetch_end(reader, partition, NULL);
+}
+
 /* ---- events ---- */
 
 static void on_message(struct journal_reader *reader, const rd_kafka_message_t *message)
@@ -344,7 +358,12 @@ static void on_partition_end(struct journal_reader *reader, int32_t partition, b
         journal_index_forget(reader->index, partition);
         load_start(reader, partition);
         break;
-    case READING_FETCH: fetch_end(reader, partition, NULL); break;
+    case READING_FETCH:
+        if (out_of_range)
+            fetch_end(reader, partition, NULL);
+        else
+            fetch_at_end(reader, partition, offset);
+        break;
     case READING_NOTHING: break;
     }
 }

@@ -177,6 +177,34 @@ static void an_aborted_journal_record_ends_the_wait_and_is_not_seen(void **state
     rd_kafka_destroy(owner);
 }
 
+/* A commit is acknowledged before its markers are written, and so the record that a repeat asks
+ * for may still lie in an open transaction. */
+static void a_record_of_an_open_transaction_is_fetched_when_it_ends(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rd_kafka_t *owner = owner_new(rig, "other");
+    start_member(&member, rig, "one");
+    UNTIL(member.n_assigned == PARTITIONS);
+    owner_begin(owner);
+    owner_write_journal(owner, rig, 0, KEY, "done", 2, "the one");
+    request_consumer_fetch(member.consumer, 0, 0, &member);
+    rig_turn_for(1000);
+    assert_int_equal(member.n_fetched + member.n_fetched_nothing, 0);
+    owner_commit(owner);
+    UNTIL(member.n_fetched == 1);
+    assert_string_equal(member.fetched_value, "the one");
+
+    owner_begin(owner);
+    owner_write_journal(owner, rig, 0, KEY, "done", 3, "{}"); /* at 2: a marker lies between */
+    request_consumer_fetch(member.consumer, 0, 2, &member);
+    rig_turn_for(1000);
+    assert_int_equal(member.n_fetched_nothing, 0);
+    owner_abort(owner);
+    UNTIL(member.n_fetched_nothing == 1);
+    rd_kafka_destroy(owner);
+}
+
 static void a_restart_within_the_session_disturbs_nobody(void **state)
 {
     struct rig *rig = *state;
@@ -376,6 +404,7 @@ int main(int argc, char **argv)
         WITH_RIG(offsets_of_an_aborted_transaction_never_were),
         WITH_RIG(a_pending_journal_record_is_waited_for),
         WITH_RIG(an_aborted_journal_record_ends_the_wait_and_is_not_seen),
+        WITH_RIG(a_record_of_an_open_transaction_is_fetched_when_it_ends),
         WITH_RIG(a_restart_within_the_session_disturbs_nobody),
         WITH_RIG(the_older_of_two_with_one_name_ends),
         cmocka_unit_test_setup_teardown(topics_may_be_made_later, setup_without_topics, teardown),
