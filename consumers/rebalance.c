@@ -291,7 +291,7 @@ static void restart_out_of_range(struct request_consumer *consumer)
     rd_kafka_topic_partition_list_destroy(list);
     assignment_find(next, id)->start = START_OUT_OF_RANGE;
     next->n_unknown--;
-    revoke_begin(consumer, next, true);
+    revoke_begin(consumer, next, false); /* the generation stays: the last batch can commit */
 }
 
 void rebalance_act(struct request_consumer *consumer)

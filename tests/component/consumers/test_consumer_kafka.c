@@ -270,8 +270,9 @@ static void an_offset_out_of_range_starts_at_the_earliest(void **state)
     owner_commit(owner);
     member_stop(&before);
     start_member(&after, rig, "one");
-    UNTIL(after.n_lost == 1 && held_by(&after) == PARTITIONS);
+    UNTIL(after.n_revoked == 1 && held_by(&after) == PARTITIONS);
     UNTIL(after.taken[4] == 10);
+    assert_int_equal(after.n_lost, 0); /* its last batch may still be committed */
     assert_int_equal(after.first_offset[4], 0);
     assert_int_equal(after.taken[5], 0);
     assert_non_null(strstr(after.log, "partition 4: offset 1000 is out of range"));
@@ -296,7 +297,7 @@ static void so_does_the_only_partition(void **state)
     owner_commit(owner);
     member_stop(&before);
     start_member(&after, rig, "one");
-    UNTIL(after.n_lost == 1 && after.taken[0] == 10);
+    UNTIL(after.n_revoked == 1 && after.taken[0] == 10);
     assert_null(strstr(after.log, "committed offsets"));
     rd_kafka_destroy(owner);
 }
