@@ -54,17 +54,17 @@ enum directory_status {
 
 struct directory_answer {
     enum directory_status status;
-    int64_t retry_after_ms;           /* 0: the directory named no time */
-    int http_status;                  /* 0: no reply */
-    char error_code[64 + 1];          /* Graph's error.code */
-    char request_id[GUID_CHARS + 1];  /* Graph's request-id header */
-    struct requester_facts requester; /* REQUESTER */
-    int n_roles;                      /* TARGET_ROLES: assignments of any scope */
+    int64_t retry_after_ms;          /* 0: the directory named no time */
+    int http_status;                 /* 0: no reply */
+    char error_code[64 + 1];         /* Graph's error.code */
+    char request_id[GUID_CHARS + 1]; /* Graph's request-id header */
+    int n_roles;                     /* TARGET_ROLES: assignments of any scope */
     /* MANAGER: mail, else user principal name. YES with "" is nobody for certain; NOT_FOUND is
      * nobody, or a replica that does not know the user yet. */
     char manager_mail[ADDRESS_BYTES + 1];
     int n_candidates; /* DELETED_BY_NAME: exact matches, newest first, beyond CANDIDATES_MAX counted
                          only */
+    struct requester_facts requester; /* REQUESTER */
     struct candidate candidates[CANDIDATES_MAX];
     struct user_facts user; /* DELETED_*, USER_*, RESTORE: the (only) user */
 };

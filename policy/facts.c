@@ -31,3 +31,10 @@ void user_facts_copy(struct user_facts *to, const struct user_facts *from)
     memcpy(to, from,
            offsetof(struct user_facts, proxy_addresses.bytes) + from->proxy_addresses.used_bytes);
 }
+
+void requester_facts_copy(struct requester_facts *to, const struct requester_facts *from)
+{
+    memcpy(to, from,
+           offsetof(struct requester_facts, role_template_ids) +
+               (size_t)from->n_roles * sizeof from->role_template_ids[0]);
+}

@@ -38,8 +38,10 @@ struct requester_facts {
     char display_name[DISPLAY_NAME_BYTES + 1];
     char mail[ADDRESS_BYTES + 1];
     int n_roles;
-    char role_template_ids[ROLES_MAX][GUID_CHARS + 1];
+    char role_template_ids[ROLES_MAX][GUID_CHARS + 1]; /* last, as above */
 };
+
+void requester_facts_copy(struct requester_facts *to, const struct requester_facts *from);
 
 /* One of several accounts that a name may have meant. */
 struct candidate {

@@ -52,7 +52,7 @@ struct job_action job_begin(struct job *job)
 static struct job_action requester_answered(struct job *job, const struct directory_answer *answer)
 {
     if (answer->status == DIRECTORY_YES)
-        job->requester = answer->requester;
+        requester_facts_copy(&job->requester, &answer->requester);
     else
         memset(&job->requester, 0, sizeof job->requester);
     job->requester_known = true;
@@ -313,9 +313,8 @@ const char *job_state_name(enum job_state state)
 void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed)
 {
     size_t from = offsetof(struct job, question);
-    memset((char *)job + from, 0, offsetof(struct job, requester) - from);
+    memset((char *)job + from, 0, offsetof(struct job, operations) - from);
     user_facts_clear(&job->before);
-    string_list_clear(&job->removed);
     job->rules = rules;
     job->random = seed;
     job->n_target_roles = -1;

@@ -125,11 +125,11 @@ struct job {
     int n_calls[DIRECTORY_OPERATION_COUNT];
 
     /* Not cleared by job_init: a page that no restore touches costs nothing. */
-    struct requester_facts requester;
     struct operation operations[OPERATIONS_MAX];
-    struct candidate candidates[CANDIDATES_MAX];
+    struct requester_facts requester;
     struct user_facts before; /* as found in the bin, or in the earlier incarnation's intent */
-    struct string_list removed;
+    struct candidate candidates[CANDIDATES_MAX];
+    struct string_list removed; /* valid when outcome.removed_addresses says so */
 };
 
 /* The request must already stand in job->request. `seed` feeds the jitter and nothing else. */

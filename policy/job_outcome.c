@@ -45,6 +45,7 @@ void job_take_read_back(struct job *job, const struct user_facts *user)
     if (user->proxy_addresses.left_out > 0)
         return; /* what was not read is not missing */
     const struct string_list *before = &job->before.proxy_addresses;
+    string_list_clear(&job->removed);
     for (const char *address = NULL; (address = string_list_next(before, address)) != NULL;)
         if (!string_list_has_ignore_case(&user->proxy_addresses, address))
             string_list_add(&job->removed, address);

@@ -177,7 +177,7 @@ static int start(struct directory *directory, char *reterr, size_t reterr_bytes)
         return -ENOMEM;
     /* All slots now: later there is nobody to tell that memory is short. */
     for (int i = 0; i < settings->max_in_flight; i++) {
-        rc = exchange_new(directory, &directory->exchanges[i]);
+        rc = exchange_init(&directory->exchanges[i], directory);
         if (rc < 0)
             return rc;
         directory->n_exchanges++;
@@ -236,7 +236,7 @@ void directory_free(struct directory *directory)
     loop_cancel_timer(directory->loop, &directory->pump_timer);
     loop_cancel_timer(directory->loop, &directory->wait_timer);
     for (int i = 0; i < directory->n_exchanges; i++)
-        exchange_free(directory->exchanges[i]);
+        exchange_deinit(&directory->exchanges[i]);
     for (int i = 0; i < directory->n_tenants; i++)
         token_source_deinit(&directory->tenants[i].token);
     requesters_deinit(&directory->requesters);

@@ -42,7 +42,7 @@ struct directory {
     int n_tenants;
     struct tenant *tenants;
     int n_exchanges, n_busy;
-    struct exchange **exchanges;
+    struct exchange *exchanges; /* one block, of which untouched pages cost nothing */
     struct exchange *free_exchanges;
     struct call_queue asked;          /* REQUESTER: needs no slot if the answer is known */
     struct call_queue changes, reads; /* for a slot */
@@ -50,6 +50,8 @@ struct directory {
     struct timer wait_timer;          /* the next call that has waited too long */
     struct requesters requesters;
     struct clock_samples clock;
+    char last_date[64]; /* Date headers name seconds: hundreds of replies have the same */
+    int64_t last_date_ms;
     struct directory_answer brief; /* of answers that cost no exchange */
 };
 
@@ -61,8 +63,9 @@ void directory_answer_unsent(struct directory *directory, struct directory_call 
 /* The queues will be looked at soon, never from inside this. */
 void directory_wake(struct directory *directory);
 
-int exchange_new(struct directory *directory, struct exchange **ret_exchange);
-void exchange_free(struct exchange *exchange);
+/* `exchange` is zero. -errno. */
+int exchange_init(struct exchange *exchange, struct directory *directory);
+void exchange_deinit(struct exchange *exchange);
 /* Takes a free slot, of which there is one. */
 void exchange_start(struct directory *directory, struct directory_call *call, struct token *token);
 /* Takes the call off the wire and frees the slot; no answer comes. */

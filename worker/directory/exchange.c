@@ -6,30 +6,22 @@
 #include "worker/test_controls.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static void on_done(void *context);
 
-int exchange_new(struct directory *directory, struct exchange **ret_exchange)
+int exchange_init(struct exchange *exchange, struct directory *directory)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
-    if (exchange == NULL)
-        return -ENOMEM;
     exchange->directory = directory;
     exchange->transfer.on_done = on_done;
     exchange->transfer.context = exchange;
     int rc = transfer_init(&exchange->transfer, directory->http);
-    if (rc < 0) {
-        free(exchange);
+    if (rc < 0)
         return rc;
-    }
     exchange->next_free = directory->free_exchanges;
     directory->free_exchanges = exchange;
-    *ret_exchange = exchange;
     return 0;
 }
 
@@ -42,11 +34,10 @@ static void forget_secrets(struct exchange *exchange)
     exchange->token = NULL;
 }
 
-void exchange_free(struct exchange *exchange)
+void exchange_deinit(struct exchange *exchange)
 {
     forget_secrets(exchange);
     transfer_deinit(&exchange->transfer);
-    free(exchange);
 }
 
 /* The last one freed is the next one used: its memory is still in the cache. */
@@ -173,13 +164,24 @@ static bool go_on(struct exchange *exchange)
     return true;
 }
 
+static int64_t date_of(struct directory *directory, const struct reply *reply)
+{
+    if (reply->fate != REPLY_WHOLE)
+        return -1;
+    if (strcmp(directory->last_date, reply->date) != 0) {
+        (void)text_copy(directory->last_date, sizeof directory->last_date, reply->date);
+        directory->last_date_ms = http_date_parse(reply->date);
+    }
+    return directory->last_date[0] == '\0' ? -1 : directory->last_date_ms;
+}
+
 static void take_reply(struct exchange *exchange)
 {
     struct directory *directory = exchange->directory;
     struct directory_answer *answer = &exchange->answer;
     const struct reply *reply = &exchange->transfer.reply;
     const struct instant *now = loop_now(directory->loop);
-    int64_t date_ms = reply->fate == REPLY_WHOLE ? http_date_parse(reply->date) : -1;
+    int64_t date_ms = date_of(directory, reply);
     if (date_ms >= 0)
         loop_set_directory_offset_ms(directory->loop,
                                      clock_take(&directory->clock, date_ms, now->wall_ms));

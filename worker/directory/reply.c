@@ -111,7 +111,7 @@ bool reply_take_body(struct reply *reply, const char *data, size_t bytes)
 
 void answer_clear(struct directory_answer *answer)
 {
-    memset(answer, 0, offsetof(struct directory_answer, candidates));
+    memset(answer, 0, offsetof(struct directory_answer, requester.role_template_ids));
     user_facts_clear(&answer->user);
 }
 

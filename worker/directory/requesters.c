@@ -106,7 +106,7 @@ static void answer_known(const struct requester *requester, struct directory_cal
     answer->status = requester->status;
     answer->http_status = requester->http_status;
     memcpy(answer->request_id, requester->request_id, sizeof answer->request_id);
-    answer->requester = requester->facts;
+    requester_facts_copy(&answer->requester, &requester->facts);
     call->on_answer(call->context, answer);
 }
 

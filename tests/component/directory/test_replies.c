@@ -89,7 +89,7 @@ static void a_password_goes_out_as_json_with_every_header_and_is_cleared(void **
     assert_null(strstr(seen.request.head, "Expect"));
     assert_null(strstr(seen.request.head, "ConsistencyLevel"));
     for (int i = 0; i < fixture->directory->n_exchanges; i++) {
-        const struct exchange *exchange = fixture->directory->exchanges[i];
+        const struct exchange *exchange = &fixture->directory->exchanges[i];
         assert_null(exchange->token);
         for (size_t at = 0; at < sizeof exchange->body; at++)
             assert_int_equal(exchange->body[at], 0);

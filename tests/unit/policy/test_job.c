@@ -517,7 +517,7 @@ static void a_job_in_use_is_made_new_without_touching_its_lists(void **state)
     assert_asks(DIRECTORY_REQUESTER);
     assert_memory_equal(job.removed.bytes, untouched, sizeof untouched);
     assert_memory_equal(job.before.proxy_addresses.bytes, untouched, sizeof untouched);
-    assert_int_equal(job.removed.n, 0);
+    assert_null(job.outcome.removed_addresses);
     assert_int_equal(job.before.proxy_addresses.used_bytes, 0);
 }
 
