@@ -205,7 +205,7 @@ words='def days: (. / 86400 | floor | tostring) + " days";
 
 plain() {
     chapter "1. Ida of the help desk asks for anna, deleted days ago."
-    anna=$(ask anna@contoso.com --requested-by ida@contoso.com --ticket desk:1)
+    anna=$(ask anna@contoso.com --requested-by ida@contoso.com)
     say_first
     tell "$anna" '.type | endswith("succeeded.v1")' \
         '"-> \(.data.disposition): \(name), with \(.data.secondsLeft | days) left " +
@@ -306,11 +306,10 @@ what_was_real() {
     if [ $kafka = embedded ]; then
         say "" "Kafka: librdkafka's mock cluster. It keeps nothing and knows no"
         say "" "transactions, so it shows nothing of exactly-once."
-        say real "restore-worker and restorectl as they run in production, the events,"
-        say "" "the keys and the encryption"
+        say real "restore-worker and restorectl, their events, keys and encryption"
     else
-        say real "Apache Kafka with its transactions; restore-worker and restorectl as"
-        say "" "they run in production, the events, the keys and the encryption"
+        say real "Apache Kafka with its transactions; restore-worker and restorectl,"
+        say "" "their events, keys and encryption"
     fi
     say seconds "$first to the first outcome, $(since "$began_all") in all, after the packages"
 }
@@ -318,8 +317,8 @@ what_was_real() {
 what_next() {
     echo
     if [ $kafka = embedded ]; then
-        say next "sh deploy/quickstart.sh --kafka    real Kafka, 1,000 restores, kill -9"
-        say "" "sh deploy/quickstart.sh --keep     all of it left running, to talk to"
+        say next "sh deploy/quickstart.sh --kafka   real Kafka, 1,000 restores, kill -9"
+        say "" "sh deploy/quickstart.sh --keep    left running, to talk to"
     else
         say next "deploy/restore-worker.conf.example, and the tenant: README.md, Run"
     fi

@@ -134,6 +134,14 @@ integration() {
     count "$report" integration
 }
 
+quickstart() {
+    report=$PWD/$results/quickstart.xml
+    (cd tests && timeout -k 30 20m ../build/venv/bin/python -m pytest -q quickstart \
+        --junitxml="$report" ${only:+--only "$only"} </dev/null) ||
+        [ $? -lt 124 ] || fail "quickstart: ended after 20m"
+    count "$report" quickstart
+}
+
 export ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
 [ $mode != long ] || export RESTORE_TEST_LONG=1
@@ -150,6 +158,7 @@ else
     part "release build, policy purity" build_and_test release 'unit|golden|layering'
     part "edges on real Kafka" edges_on_kafka
     part "integration on real Kafka" integration
+    part "quickstart" quickstart
 fi
 
 [ -z "$failures" ] || echo "
