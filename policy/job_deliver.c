@@ -34,12 +34,14 @@ struct job_action job_restored(struct job *job)
     return job_deliver(job);
 }
 
-/* Restored by us, as a look at the active users tells. Whatever changed the password until now was
- * not this incarnation; and past the deadline an administrator may have acted (design 9). */
+/* Restored by us, as a look at the active users tells. Past the deadline an administrator may have
+ * acted (design 9). A dead worker may have set a password that the replica does not show yet: its
+ * date, seen later, would pass for that of ours. So a resumed job knows no date from before, and a
+ * password whose reply was lost is set again, the same one, until the directory answers. */
 struct job_action job_found_active(struct job *job, const struct user_facts *user)
 {
     job_take_user(job, user);
-    job->password_changed_before_ms = user->last_password_change_at_ms;
+    job->password_changed_before_ms = job->resumed ? 0 : user->last_password_change_at_ms;
     job->password_given_up = job->resumed && job_is_past(job, job->deadline_mono_ms);
     return job_restored(job);
 }

@@ -218,8 +218,9 @@ static enum crash crash_at(const struct run *run, int action)
 static bool fault_is_another(enum fault fault, enum directory_operation operation)
 {
     bool changes = directory_operation_changes(operation);
-    return (fault == FAULT_LOST_AFTER && !changes) || /* BUSY */
-           (fault == FAULT_UNPROVEN && !changes) ||   /* NONE */
+    return (fault == FAULT_LOST_AFTER && !changes) ||                     /* BUSY */
+           (fault == FAULT_UNPROVEN && !changes) ||                       /* NONE */
+           (fault == FAULT_STALE && operation != DIRECTORY_USER_BY_ID) || /* NONE */
            (fault == FAULT_NOT_FOUND && !world_may_not_know(operation));
 }
 

@@ -454,7 +454,23 @@ static void the_dead_workers_password_is_not_taken_for_ours(void **state)
     assert_int_equal(run.world.password, 2);
 }
 
-static void a_resumed_jobs_lost_password_shows_too(void **state)
+/* Were that replica's date taken for the one before, the dead worker's would look like ours. */
+static void nor_when_a_replica_hid_it(void **state)
+{
+    (void)state;
+    crash(6, CRASH_AFTER);
+    run.script.from = DIRECTORY_USER_BY_ID;
+    fault(FAULT_STALE); /* resume */
+    fault(FAULT_NONE);  /* requester */
+    fault(FAULT_NONE);  /* manager */
+    fault(FAULT_LOST_BEFORE);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.password, PASSWORD_GENERATED);
+    assert_int_equal(run.world.password, 2);
+}
+
+static void a_resumed_jobs_lost_password_is_set_again_until_answered(void **state)
 {
     (void)state;
     crash(4, CRASH_AFTER);
@@ -463,7 +479,7 @@ static void a_resumed_jobs_lost_password_shows_too(void **state)
     run_restore(&run);
     assert_null(run.broken);
     assert_int_equal(run.job.outcome.password, PASSWORD_GENERATED);
-    assert_int_equal(run.world.n_password_writes, 1);
+    assert_int_equal(run.world.n_password_writes, 2);
 }
 
 #define STORY(name) cmocka_unit_test_setup(name, the_plain_case)
@@ -498,7 +514,8 @@ int main(void)
         STORY(who_vanishes_after_a_lost_restore_needs_hands),
         STORY(who_vanishes_after_a_crash_needs_hands),
         STORY(the_dead_workers_password_is_not_taken_for_ours),
-        STORY(a_resumed_jobs_lost_password_shows_too),
+        STORY(nor_when_a_replica_hid_it),
+        STORY(a_resumed_jobs_lost_password_is_set_again_until_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,9 @@
 
 const char *fault_name(enum fault fault)
 {
-    static const char *const names[FAULTS] = {"none",      "busy",     "lost before", "lost after",
-                                              "not found", "unproven", "denied",      "rejected"};
+    static const char *const names[FAULTS] = {"none",       "busy",      "lost before",
+                                              "lost after", "not found", "unproven",
+                                              "denied",     "rejected",  "stale"};
     return names[fault];
 }
 
@@ -14,6 +15,7 @@ void world_start(struct world *world)
 {
     world->now_ms = HOUR_MS;
     given_user(&world->user);
+    world->first_password_at_ms = world->user.last_password_change_at_ms;
     if (world->place == PLACE_ACTIVE)
         world->user.deleted_at_ms = 0;
 }
@@ -242,6 +244,11 @@ void world_ask(struct world *world, const struct directory_question *question, e
         answer->status = fault == FAULT_DENIED ? DIRECTORY_DENIED : DIRECTORY_REJECTED;
         answer->http_status = fault == FAULT_DENIED ? 403 : 400;
         text_copy(answer->error_code, sizeof answer->error_code, "Request_BadRequest");
+        break;
+    case FAULT_STALE:
+        answer->status = carry_out(world, question, password, answer);
+        if (question->operation == DIRECTORY_USER_BY_ID)
+            answer->user.last_password_change_at_ms = world->first_password_at_ms;
         break;
     case FAULT_NONE:
     case FAULTS: answer->status = carry_out(world, question, password, answer); break;

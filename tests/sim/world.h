@@ -23,6 +23,7 @@ enum fault {
     FAULT_UNPROVEN,    /* a change not sent: its intent is too old */
     FAULT_DENIED,
     FAULT_REJECTED,
+    FAULT_STALE, /* a replica that does not know of the last password yet */
     FAULTS
 };
 const char *fault_name(enum fault fault);
@@ -51,6 +52,7 @@ struct world {
     int64_t restored_at_ms; /* by whomever */
     int password;           /* who set it: number of the incarnation, 0: the old one */
     int n_password_writes;
+    int64_t first_password_at_ms; /* lastPasswordChangeDateTime before all of them */
     /* a change on the wire when its process died */
     bool has_late;
     struct directory_question late;

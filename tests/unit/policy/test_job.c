@@ -599,6 +599,36 @@ static void a_resumed_job_that_changed_nothing_fails_like_any_other(void **state
     assert_ends(REASON_DIRECTORY_REJECTED); /* and not needs_hands */
 }
 
+static void a_resumed_jobs_password_that_is_never_answered_is_left_to_do(void **state)
+{
+    (void)state;
+    resume(0, 0);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    authorised();
+    text_copy(answer.manager_mail, sizeof answer.manager_mail, GIVEN_MANAGER);
+    answered(DIRECTORY_YES);
+    committed();
+    int n_set = 0;
+    for (int n = 0; action.type != JOB_FINISH && n < 1000; n++) {
+        bool set = job.question.operation == DIRECTORY_SET_PASSWORD;
+        n_set += action.type == JOB_ASK && set;
+        if (action.type == JOB_SLEEP) {
+            woken();
+            continue;
+        }
+        given_user(&answer.user);
+        answer.user.last_password_change_at_ms = GIVEN_NOW_MS + n; /* whose, nobody knows */
+        answered(set ? DIRECTORY_UNKNOWN : DIRECTORY_YES);
+    }
+    assert_ends(REASON_RESTORED);
+    assert_true(n_set > 10);
+    assert_int_equal(job.outcome.password, PASSWORD_LEFT);
+    assert_true((job.outcome.todo & TODO_PASSWORD_NOT_SET) != 0);
+    assert_true(passed_ms <= rules.request_deadline_ms + JOB_LAST_MS);
+    assert_true(passed_ms > rules.request_deadline_ms + JOB_LAST_MS - 30 * SECOND_MS);
+}
+
 static void assert_resumed_without_a_password(void)
 {
     resume(MINUTE_MS, 0);
@@ -708,6 +738,7 @@ int main(void)
         JOB_TEST(a_resumed_job_whose_time_has_come_looks_at_once),
         JOB_TEST(a_resumed_jobs_deadline_is_the_first_ones),
         JOB_TEST(a_resumed_job_that_changed_nothing_fails_like_any_other),
+        JOB_TEST(a_resumed_jobs_password_that_is_never_answered_is_left_to_do),
         JOB_TEST(a_resumed_job_without_a_key_sets_no_password),
         JOB_TEST(a_resumed_job_tells_no_password_to_whom_it_may_not),
         JOB_TEST(a_long_list_of_addresses_is_no_loss),
