@@ -59,6 +59,7 @@ struct directory_answer {
     char error_code[64 + 1];         /* Graph's error.code */
     char request_id[GUID_CHARS + 1]; /* Graph's request-id header */
     int n_roles;                     /* TARGET_ROLES: assignments of any scope */
+    int64_t requester_age_ms;        /* how long ago they were read: the client keeps them */
     /* MANAGER: mail, else user principal name. YES with "" is nobody for certain; NOT_FOUND is
      * nobody, or a replica that does not know the user yet. */
     char manager_mail[ADDRESS_BYTES + 1];

@@ -56,7 +56,7 @@ static struct job_action requester_answered(struct job *job, const struct direct
     else
         memset(&job->requester, 0, sizeof job->requester);
     job->requester_known = true;
-    job->requester_read_at_mono_ms = job->now.mono_ms;
+    job->requester_read_at_mono_ms = job->now.mono_ms - answer->requester_age_ms;
     return job->effect == EFFECT_RESTORED ? job_deliver(job) : pass_to(job, JOB_FIND);
 }
 
@@ -75,15 +75,6 @@ static struct job_action ambiguous(struct job *job, const struct directory_answe
     memcpy(job->candidates, answer->candidates, (size_t)n * sizeof job->candidates[0]);
     job->outcome.n_candidates = n;
     return job_finish(job, REASON_AMBIGUOUS_USER);
-}
-
-/* Every rule said yes. */
-static struct job_action ready(struct job *job)
-{
-    if (job->requester_known &&
-        job->now.mono_ms - job->requester_read_at_mono_ms > JOB_ROLES_FRESH_MS)
-        return job_ask(job, JOB_REQUESTER);
-    return job_change(job, JOB_RESTORE);
 }
 
 static struct job_action find_answered(struct job *job, const struct directory_answer *answer)
@@ -107,7 +98,8 @@ static struct job_action find_answered(struct job *job, const struct directory_a
     enum reason reason = decide(job);
     if (reason != REASON_OK)
         return job_finish(job, reason);
-    return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET) : ready(job);
+    return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET)
+                                                 : job_change(job, JOB_RESTORE);
 }
 
 static struct job_action find_active_answered(struct job *job,
@@ -142,7 +134,7 @@ static struct job_action target_answered(struct job *job, const struct directory
 {
     job->n_target_roles = answer->status == DIRECTORY_YES ? answer->n_roles : 0;
     enum reason reason = decide(job);
-    return reason == REASON_OK ? ready(job) : job_finish(job, reason);
+    return reason == REASON_OK ? job_change(job, JOB_RESTORE) : job_finish(job, reason);
 }
 
 /* The name to try after a clash. Each is tried by restoring: the restore is the arbiter. */

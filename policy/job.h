@@ -113,11 +113,11 @@ struct job {
     int64_t password_changed_before_ms; /* lastPasswordChangeDateTime before ours; 0: not known */
     bool password_set;
     bool password_given_up;
-    bool reconcile;                /* a proxy address clashed: restore without it */
-    int rename_number;             /* of the template, 0: the plain name */
-    char new_name[NAME_BYTES + 1]; /* that RESTORE asks for, "": the old one */
-    bool requester_known;          /* `requester` is valid */
-    int64_t requester_read_at_mono_ms;
+    bool reconcile;                    /* a proxy address clashed: restore without it */
+    int rename_number;                 /* of the template, 0: the plain name */
+    char new_name[NAME_BYTES + 1];     /* that RESTORE asks for, "": the old one */
+    bool requester_known;              /* `requester` is valid */
+    int64_t requester_read_at_mono_ms; /* by the directory client, which keeps it a while */
     bool manager_known;
     bool visible; /* a look found the restored user, so that "no manager" means it */
     char manager_mail[ADDRESS_BYTES + 1];

@@ -97,8 +97,18 @@ static void fill_question(struct job *job, enum job_state state)
     digest_uuid5(parts, 3, -1, question->client_request_id);
 }
 
+/* Promise P4, however long the restore was put off: when the roles are no longer fresh, whatever
+ * the rules were asked about may have changed too, so it is all read again. */
+static enum job_state unless_stale(const struct job *job, enum job_state state)
+{
+    int64_t fresh_until_mono_ms = job->requester_read_at_mono_ms + JOB_ROLES_FRESH_MS;
+    bool stale = job->requester_known && job->now.mono_ms > fresh_until_mono_ms;
+    return state == JOB_RESTORE && stale ? JOB_REQUESTER : state;
+}
+
 struct job_action job_ask(struct job *job, enum job_state state)
 {
+    state = unless_stale(job, state);
     if (time_is_up(job))
         return out_of_time(job, state);
     if (!job_is_past(job, job->not_before_mono_ms))
@@ -110,7 +120,7 @@ struct job_action job_ask(struct job *job, enum job_state state)
 
 struct job_action job_change(struct job *job, enum job_state state)
 {
-    if (job->intent_stands)
+    if (job->intent_stands || unless_stale(job, state) != state)
         return job_ask(job, state);
     if (time_is_up(job))
         return out_of_time(job, state);

@@ -17,7 +17,7 @@ struct watch {
     struct intent intent;
     int64_t settled_at_ms;
     int64_t first_started_at_ms;
-    int64_t asked_requester_at_ms;
+    int64_t requester_read_at_ms;
     /* of this incarnation */
     bool may_change; /* its intent stands */
     bool saw_requester, saw_bin, saw_target;
@@ -71,6 +71,8 @@ static void watch_ask(struct run *run, struct watch *watch)
     if (question->operation == DIRECTORY_RESTORE) {
         expect(run, watch->saw_requester && watch->saw_bin && watch->saw_target,
                "no restore on facts that this incarnation did not read");
+        expect(run, world->now_ms - watch->requester_read_at_ms <= JOB_ROLES_FRESH_MS,
+               "roles are at most a minute old");
         expect(run, !world->requester_is_nobody || !run->rules.check_requester,
                "no restore for a stranger");
         expect(run, !watch->restore_lost, "a lost restore is confirmed, not repeated");
@@ -89,7 +91,7 @@ static void watch_answer(struct run *run, struct watch *watch,
     watch->not_before_ms = watch->world->now_ms + answer->retry_after_ms;
     if (operation == DIRECTORY_REQUESTER && yes) {
         watch->saw_requester = true;
-        watch->asked_requester_at_ms = watch->world->now_ms;
+        watch->requester_read_at_ms = watch->world->requester_read_at_ms;
     }
     if ((operation == DIRECTORY_DELETED_BY_ID || operation == DIRECTORY_DELETED_BY_NAME) && yes) {
         watch->saw_bin = true;
@@ -121,10 +123,6 @@ static void watch_answer(struct run *run, struct watch *watch,
 static void watch_commit(struct run *run, struct watch *watch)
 {
     const struct intent *intent = &run->job.intent;
-    bool first = !watch->may_change && !watch->intent_exists;
-    if (first)
-        expect(run, watch->world->now_ms - watch->asked_requester_at_ms <= JOB_ROLES_FRESH_MS,
-               "roles are at most a minute old");
     if (watch->intent_exists)
         expect(run, intent->started_at_ms == watch->intent_started_at_ms,
                "the take-up is the first incarnation's");
@@ -249,6 +247,8 @@ static struct job_action ask(struct run *run, struct watch *watch)
         answer.status = DIRECTORY_BUSY;
     if (run->control == CONTROL_RETRY_AFTER_UNTOLD)
         answer.retry_after_ms = 0;
+    if (run->control == CONTROL_AGE_UNTOLD)
+        answer.requester_age_ms = 0;
     return job_step(&run->job, &(struct job_event){.type = JOB_ANSWERED,
                                                    .now = world_now(watch->world),
                                                    .answer = &answer});
@@ -287,7 +287,7 @@ static struct job_action take_up(struct run *run, struct watch *watch)
     watch->not_before_ms = 0;
     if (!run->rules.check_requester) {
         watch->saw_requester = true;
-        watch->asked_requester_at_ms = INT64_MAX / 2;
+        watch->requester_read_at_ms = INT64_MAX / 2;
     }
     if (!run->rules.reject_privileged_targets)
         watch->saw_target = true;

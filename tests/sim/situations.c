@@ -118,6 +118,11 @@ static void a_stranger(struct run *run)
     run->world.requester_is_nobody = true;
 }
 
+static void roles_read_for_another(struct run *run)
+{
+    run->world.requester_read_ago_ms = MINUTE_MS - 3 * CALL_MS;
+}
+
 static void another_is_faster(struct run *run)
 {
     run->world.another_restores_at_ms = HOUR_MS + 350; /* before RESTORE of a run without faults */
@@ -148,6 +153,7 @@ const struct situation situations[] = {
     {"already active", false, already_active},
     {"purged", false, purged},
     {"a stranger", false, a_stranger},
+    {"roles read for another", false, roles_read_for_another},
     {"another is faster", false, another_is_faster},
     {"not after a minute", false, not_after_a_minute},
 };

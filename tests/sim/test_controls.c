@@ -83,6 +83,13 @@ static void an_untold_retry_after_is_undercut(void **state)
     assert_only_with_control(CONTROL_RETRY_AFTER_UNTOLD, "Retry-After is never undercut");
 }
 
+static void without_their_age_roles_of_another_job_pass_for_new(void **state)
+{
+    (void)state;
+    run.world.requester_read_ago_ms = MINUTE_MS - 3 * CALL_MS;
+    assert_only_with_control(CONTROL_AGE_UNTOLD, "roles are at most a minute old");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +98,7 @@ int main(void)
         cmocka_unit_test_setup(without_the_journal_our_work_looks_like_anothers, the_plain_case),
         cmocka_unit_test_setup(without_settling_a_late_call_meets_its_successors, the_plain_case),
         cmocka_unit_test_setup(an_untold_retry_after_is_undercut, the_plain_case),
+        cmocka_unit_test_setup(without_their_age_roles_of_another_job_pass_for_new, the_plain_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

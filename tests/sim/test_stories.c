@@ -153,6 +153,48 @@ static void a_busy_directory_is_asked_the_same_later(void **state)
     assert_true(run.job.outcome.finished_at_ms - GIVEN_NOW_MS > 7 * SECOND_MS);
 }
 
+#define FOUND_AGAIN                                                                                \
+    "requester: yes\n"                                                                             \
+    "find: yes\n"                                                                                  \
+    "target: not found\n"
+
+static void a_restore_put_off_for_long_asks_the_rules_again(void **state)
+{
+    (void)state;
+    run.world.retry_after_ms = JOB_ROLES_FRESH_MS + SECOND_MS;
+    fault(FAULT_BUSY);
+    assert_story(REASON_RESTORED, FOUND "restore: busy\n"
+                                        "sleep\n" FOUND_AGAIN "restore: yes\n" DELIVERED);
+}
+
+static void a_new_name_and_a_lost_address_are_kept_over_it(void **state)
+{
+    (void)state;
+    run.world.name_taken = run.world.address_taken = true;
+    run.world.n_template_names_taken = 1;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    run.world.retry_after_ms = JOB_ROLES_FRESH_MS + SECOND_MS;
+    for (int i = 0; i < 3; i++)
+        fault(FAULT_NONE);
+    fault(FAULT_BUSY);
+    assert_story(REASON_RESTORED, FOUND "restore: name taken\n"
+                                        "restore: name taken\n"
+                                        "restore: address taken\n"
+                                        "restore: busy\n"
+                                        "sleep\n" FOUND_AGAIN "restore: yes\n" DELIVERED);
+    assert_string_equal(run.job.outcome.user_principal_name, "ola.3@contoso.com");
+    assert_int_equal(run.job.outcome.removed_addresses->n, 1);
+}
+
+static void roles_read_for_another_job_age_all_the_same(void **state)
+{
+    (void)state;
+    run.world.requester_read_ago_ms = MINUTE_MS - 2 * CALL_MS;
+    assert_story(REASON_RESTORED, "requester: yes\n"
+                                  "find: yes\n"
+                                  "target: not found\n" FOUND "restore: yes\n" DELIVERED);
+}
+
 static void a_lagging_replica_costs_time_and_not_the_password(void **state)
 {
     (void)state;
@@ -493,6 +535,9 @@ int main(void)
         STORY(whoever_is_neither_deleted_nor_active_needs_hands),
         STORY(an_unproven_intent_is_committed_again),
         STORY(a_busy_directory_is_asked_the_same_later),
+        STORY(a_restore_put_off_for_long_asks_the_rules_again),
+        STORY(a_new_name_and_a_lost_address_are_kept_over_it),
+        STORY(roles_read_for_another_job_age_all_the_same),
         STORY(a_lagging_replica_costs_time_and_not_the_password),
         STORY(who_has_no_manager_gets_no_password),
         STORY(a_refused_password_is_left_to_do),

@@ -14,6 +14,9 @@ const char *fault_name(enum fault fault)
 void world_start(struct world *world)
 {
     world->now_ms = HOUR_MS;
+    world->requester_read_at_ms = world->requester_read_ago_ms != 0
+                                      ? world->now_ms - world->requester_read_ago_ms
+                                      : INT64_MIN / 2;
     given_user(&world->user);
     world->first_password_at_ms = world->user.last_password_change_at_ms;
     if (world->place == PLACE_ACTIVE)
@@ -165,16 +168,23 @@ static enum directory_status read_holder(struct world *world, const char *name,
     return DIRECTORY_YES;
 }
 
+/* As the directory client does, who asks for the same person once a minute. */
+static void read_requester(struct world *world, struct directory_answer *answer)
+{
+    given_requester(&answer->requester);
+    if (world->requester_is_nobody)
+        answer->requester.n_roles = 0;
+    if (world->now_ms - world->requester_read_at_ms >= MINUTE_MS)
+        world->requester_read_at_ms = world->now_ms;
+    answer->requester_age_ms = world->now_ms - world->requester_read_at_ms;
+}
+
 static enum directory_status carry_out(struct world *world,
                                        const struct directory_question *question, int password,
                                        struct directory_answer *answer)
 {
     switch (question->operation) {
-    case DIRECTORY_REQUESTER:
-        given_requester(&answer->requester);
-        if (world->requester_is_nobody)
-            answer->requester.n_roles = 0;
-        return DIRECTORY_YES;
+    case DIRECTORY_REQUESTER: read_requester(world, answer); return DIRECTORY_YES;
     case DIRECTORY_DELETED_BY_ID:
     case DIRECTORY_DELETED_BY_NAME: return read_bin(world, answer);
     case DIRECTORY_USER_BY_ID: return read_user(world, answer);
@@ -207,6 +217,7 @@ void world_ask(struct world *world, const struct directory_question *question, e
     bool changes = directory_operation_changes(question->operation);
     answer->retry_after_ms = 0;
     answer->http_status = 200;
+    answer->requester_age_ms = 0;
     answer->error_code[0] = '\0';
     answer->n_candidates = 0;
     text_copy(answer->request_id, sizeof answer->request_id, "request-id");

@@ -107,6 +107,8 @@ static void answer_known(const struct requester *requester, struct directory_cal
     answer->http_status = requester->http_status;
     memcpy(answer->request_id, requester->request_id, sizeof answer->request_id);
     requester_facts_copy(&answer->requester, &requester->facts);
+    answer->requester_age_ms =
+        loop_now(requester->all->directory->loop)->mono_ms - requester->begun_at_mono_ms;
     call->on_answer(call->context, answer);
 }
 

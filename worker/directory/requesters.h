@@ -1,5 +1,6 @@
 /* Who asks, looked up once a minute at most: many requests of one administrator come together
- * (P4: roles at most 60 s old). Loop thread only. */
+ * (P4: roles at most 60 s old; the answer says how old, and the job counts on). Loop thread only.
+ */
 #ifndef WORKER_DIRECTORY_REQUESTERS_H
 #define WORKER_DIRECTORY_REQUESTERS_H
 

@@ -56,6 +56,8 @@ static void concurrent_questions_share_one_look_up(void **state)
     check_requester(&askings[0]);
     assert_int_equal(fixture->n_graph, 2);
     assert_int_equal(askings[4].n_answers, 0);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(askings[i].answer.requester_age_ms, 0);
 }
 
 static void the_first_who_asked_may_leave_and_the_others_are_answered(void **state)
@@ -131,6 +133,21 @@ static void an_error_is_not_kept(void **state)
     check_requester(&asking);
 }
 
+static void an_answer_says_how_long_ago_the_roles_were_read(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct asking asking;
+    mood = FOUND;
+    fixture_start(fixture, answer_requester);
+    ask(&asking, fixture, DIRECTORY_REQUESTER);
+    assert_int_equal(asking.answer.requester_age_ms, 0);
+    fixture->directory->requesters.list[0]->begun_at_mono_ms -= 50 * SECOND_MS;
+    ask(&asking, fixture, DIRECTORY_REQUESTER);
+    assert_int_equal(fixture->n_graph, 2);
+    assert_true(asking.answer.requester_age_ms >= 50 * SECOND_MS);
+    assert_true(asking.answer.requester_age_ms < REQUESTER_AGE_MAX_MS);
+}
+
 static void after_a_minute_the_roles_are_read_anew(void **state)
 {
     struct fixture *fixture = *state;
@@ -176,6 +193,7 @@ int main(void)
         TEST(a_name_is_asked_for_by_name_and_in_any_case),
         TEST(who_is_disabled_or_gone_is_known_as_such),
         TEST(an_error_is_not_kept),
+        TEST(an_answer_says_how_long_ago_the_roles_were_read),
         TEST(after_a_minute_the_roles_are_read_anew),
         TEST(the_oldest_gives_way_when_all_places_are_taken),
     };

@@ -311,6 +311,75 @@ static void roles_older_than_a_minute_are_read_again(void **state)
     assert_ends(REASON_REQUESTER_NOT_AUTHORIZED);
 }
 
+static void roles_age_before_they_are_answered_too(void **state)
+{
+    (void)state;
+    start();
+    answer.requester_age_ms = 50 * SECOND_MS;
+    authorised();
+    found();
+    passed_ms += 10 * SECOND_MS + 1;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_asks(DIRECTORY_REQUESTER);
+}
+
+static void assert_refuses_who_lost_the_role(void)
+{
+    assert_asks(DIRECTORY_REQUESTER);
+    given_requester(&answer.requester);
+    answer.requester.n_roles = 0;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_REQUESTER_NOT_AUTHORIZED);
+}
+
+static void a_restore_that_was_put_off_needs_fresh_roles(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answer.retry_after_ms = JOB_ROLES_FRESH_MS + 1;
+    answered(DIRECTORY_BUSY);
+    woken();
+    assert_refuses_who_lost_the_role();
+
+    up_to_the_restore();
+    passed_ms += JOB_ROLES_FRESH_MS + 1;
+    answered(DIRECTORY_UNPROVEN);
+    assert_refuses_who_lost_the_role();
+
+    job.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    up_to_the_restore();
+    passed_ms += JOB_ROLES_FRESH_MS + 1;
+    answered(DIRECTORY_NAME_TAKEN);
+    assert_refuses_who_lost_the_role();
+}
+
+static void a_lost_restore_needs_fresh_roles_to_be_repeated(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    answered(DIRECTORY_UNKNOWN);
+    woken();
+    answered(DIRECTORY_NOT_FOUND);
+    found();
+    woken();
+    answered(DIRECTORY_NOT_FOUND);
+    passed_ms += JOB_ROLES_FRESH_MS;
+    found();
+    assert_refuses_who_lost_the_role();
+}
+
+static void after_the_restore_roles_may_be_old(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    passed_ms += JOB_ROLES_FRESH_MS + 1;
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_MANAGER);
+    text_copy(answer.manager_mail, sizeof answer.manager_mail, GIVEN_MANAGER);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_SET_PASSWORD);
+}
+
 static void a_retry_after_beyond_the_deadline_is_not_waited_for(void **state)
 {
     (void)state;
@@ -720,6 +789,10 @@ int main(void)
         JOB_TEST(an_expired_user_is_refused),
         JOB_TEST(an_administrator_is_refused),
         JOB_TEST(roles_older_than_a_minute_are_read_again),
+        JOB_TEST(roles_age_before_they_are_answered_too),
+        JOB_TEST(a_restore_that_was_put_off_needs_fresh_roles),
+        JOB_TEST(a_lost_restore_needs_fresh_roles_to_be_repeated),
+        JOB_TEST(after_the_restore_roles_may_be_old),
         JOB_TEST(a_retry_after_beyond_the_deadline_is_not_waited_for),
         JOB_TEST(a_directory_that_stays_busy_is_unavailable),
         JOB_TEST(a_deadline_that_passes_while_the_directory_answers_is_told_so),
