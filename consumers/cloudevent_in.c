@@ -366,6 +366,9 @@ bool cloudevent_read(struct json_in *in, const struct decode_settings *settings,
     case MODE_PLAIN: data = plain_read(in, root, settings, ret_event); break;
     }
     bare_headers_use(in, mode, bare, settings, ret_event);
+    /* A request from the future would never be too old (contract 3, age). */
+    if (record->timestamp_ms > 0 && ret_event->envelope.requested_at_ms > record->timestamp_ms)
+        ret_event->envelope.requested_at_ms = record->timestamp_ms;
 
     if (!in->failed)
         ret_event->data = json_incref(data);

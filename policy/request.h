@@ -38,7 +38,7 @@ struct request_envelope {
     char correlation_id[IDENTITY_BYTES + 1]; /* "": the id stands in */
     char traceparent[64];                    /* W3C Trace Context, passed on untouched */
     char tracestate[512 + 1];
-    int64_t requested_at_ms;       /* `time`, else the record's timestamp */
+    int64_t requested_at_ms;       /* the earlier of `time` and the record's timestamp */
     char digest[DIGEST_CHARS + 1]; /* hex SHA-256 of data: compact, keys sorted bytewise */
 };
 
