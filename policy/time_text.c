@@ -4,9 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z */
-#define FIRST_MS INT64_C(-62167219200000)
-#define LAST_MS INT64_C(253402300799999)
+#define FIRST_MS INT64_C(-62167219200000) /* 0000-01-01T00:00:00.000Z */
 
 enum { ERA_DAYS = 146097, ERA_YEARS = 400, DAYS_TO_1970 = 719468 }; /* from 0000-03-01 */
 
@@ -110,7 +108,7 @@ bool time_parse(const char *text, int64_t *ret_ms)
 
     int64_t minutes = days_since_1970(year, month, day) * 1440 + hour * 60 + minute;
     int64_t result_ms = ((minutes - offset_minutes) * 60 + second) * 1000 + ms;
-    if (result_ms < FIRST_MS || result_ms > LAST_MS)
+    if (result_ms < FIRST_MS || result_ms > TIME_LAST_MS)
         return false;
     *ret_ms = result_ms;
     return true;
@@ -125,7 +123,7 @@ static void put_number(char *to, int n, int64_t number)
 void time_format(int64_t ms, char ret_text[TIME_CHARS + 1])
 {
     enum { DAY = 24 * 60 * 60 * 1000 };
-    assert(ms >= FIRST_MS && ms <= LAST_MS);
+    assert(ms >= FIRST_MS && ms <= TIME_LAST_MS);
     int64_t since_first_ms = ms - FIRST_MS; /* never negative: plain division is right */
     int64_t of_day_ms = since_first_ms % DAY;
 

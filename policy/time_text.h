@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TIME_LAST_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+
 enum { TIME_CHARS = 24 }; /* 2026-11-22T12:00:00.000Z */
 
 /* What RFC 3339 5.6 allows, between the years 0000 and 9999 of UTC: a day that its month does not

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "policy/rules.h"
+#include "policy/time_text.h"
 #include "tests/unit/policy/given.h"
 
 #include <string.h>
@@ -143,6 +144,26 @@ static void a_request_from_before_the_deletion_is_refused(void **state)
     assert_int_equal(rule_request_age(&facts), REASON_OK);
     target.deleted_at_ms++;
     assert_int_equal(rule_request_age(&facts), REASON_TOO_OLD);
+}
+
+static void no_time_is_too_large_for_the_rules(void **state)
+{
+    (void)state;
+    request.envelope.requested_at_ms = INT64_MAX; /* a record's timestamp is any number */
+    assert_int_equal(rule_request_age(&facts), REASON_OK);
+    target.deleted_at_ms = TIME_LAST_MS;
+    assert_int_equal(rule_request_age(&facts), REASON_OK);
+    request.envelope.requested_at_ms = INT64_MIN / 2;
+    assert_int_equal(rule_request_age(&facts), REASON_TOO_OLD);
+}
+
+static void a_window_ends_where_time_does(void **state)
+{
+    (void)state;
+    target.deleted_at_ms = TIME_LAST_MS - DAY_MS;
+    char text[TIME_CHARS + 1];
+    time_format(restorable_until_ms(&rules, &target), text);
+    assert_string_equal(text, "9999-12-31T23:59:59.999Z");
 }
 
 /* hybrid, target */
@@ -371,6 +392,8 @@ int main(void)
         RULE_TEST(a_shorter_retention_is_kept),
         RULE_TEST(an_old_request_is_refused),
         RULE_TEST(a_request_from_before_the_deletion_is_refused),
+        RULE_TEST(no_time_is_too_large_for_the_rules),
+        RULE_TEST(a_window_ends_where_time_does),
         RULE_TEST(a_synced_user_is_refused_unless_allowed),
         RULE_TEST(an_administrator_is_refused_unless_allowed),
         RULE_TEST(the_requests_choice_comes_before_the_configurations),
