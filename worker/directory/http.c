@@ -272,6 +272,9 @@ int transfer_init(struct transfer *transfer, struct http *http)
     }
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* Else the end of a transfer waits for its resolver thread: 7 s on the loop with a getaddrinfo
+     * of 8 s and a timeout of 1 s (measured with 7.88.1). */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
