@@ -3,20 +3,9 @@
 #ifndef PRODUCERS_JWE_H
 #define PRODUCERS_JWE_H
 
-#include <stddef.h>
+#include "producers/recipient_key.h"
 
-struct recipient_key;
-
-enum { RECIPIENT_KEYS_BYTES_MAX = 64 * 1024, JWE_PLAINTEXT_BYTES_MAX = 16 * 1024 };
-
-/* Reads a JWK Set file and takes its first key with `use` = `enc`. -errno when the file cannot be
- * read; -EINVAL, with a sentence, when it is no set, holds private parts, or that key is not P-256.
- */
-int recipient_key_load(const char *path, struct recipient_key **ret_key, char *reterr,
-                       size_t reterr_bytes);
-void recipient_key_free(struct recipient_key *key);
-/* RFC 7638 thumbprint, SHA-256. */
-const char *recipient_key_id(const struct recipient_key *key);
+enum { JWE_PLAINTEXT_BYTES_MAX = 16 * 1024 };
 
 /* 0 and a text for the caller to free, else -ENOMEM or -EINVAL (the libraries do not say which).
  * One thread at a time per key: it holds the maker of ephemeral keys. */

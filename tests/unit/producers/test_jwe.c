@@ -68,7 +68,7 @@ static void the_protected_header_is_the_contracts(void **state)
     assert_string_equal(json_string_value(json_object_get(header, "typ")), "JOSE");
     assert_string_equal(json_string_value(json_object_get(header, "cty")), "application/json");
     assert_string_equal(json_string_value(json_object_get(header, "kid")),
-                        recipient_key_id(recipient.key));
+                        recipient.key->id);
     json_t *epk = json_object_get(header, "epk");
     assert_string_equal(json_string_value(json_object_get(epk, "crv")), "P-256");
     assert_null(json_object_get(epk, "d"));
@@ -90,7 +90,7 @@ static void the_key_id_is_the_thumbprint_of_rfc_7638(void **state)
         "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
         "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}]}");
     assert_int_equal(recipient_key_load(path, &key, error, sizeof error), 0);
-    assert_string_equal(recipient_key_id(key), "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
+    assert_string_equal(key->id, "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
     recipient_key_free(key);
     recipient_remove_file(path);
 }
