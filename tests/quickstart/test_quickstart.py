@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import uuid
@@ -69,8 +70,11 @@ class Quickstart:
         return self.processes() == {} and checkout() == self._files
 
     def end(self):
+        """What a failure left: processes, and the folder with the logs."""
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+        for folder in set(checkout()[1]) - set(self._files[1]):
+            shutil.rmtree(os.path.join(ROOT, "build", folder))
 
 
 def checkout():
