@@ -36,11 +36,11 @@ enum reason rule_policy_allowed(const struct policy_facts *facts)
     return REASON_OK;
 }
 
-void name_resolutions(const struct policy_rules *rules, enum name_policy tried,
+void name_resolutions(const struct policy_rules *rules, enum name_policy exhausted,
                       bool ret_resolution[NAME_POLICIES])
 {
     for (int policy = 0; policy < NAME_POLICIES; policy++)
-        ret_resolution[policy] = policy > NAME_POLICY_REJECT && policy != (int)tried &&
+        ret_resolution[policy] = policy > NAME_POLICY_REJECT && policy != (int)exhausted &&
                                  rules->name_policy_allowed[policy];
 }
 

@@ -105,8 +105,12 @@ struct job_action job_finish(struct job *job, enum reason reason)
     }
     if (reason == REASON_RESTORED)
         sum_up_restored(job);
-    if (reason == REASON_NAME_CONFLICT)
-        name_resolutions(job->rules, job->intent.name_policy, outcome->resolution);
+    if (reason == REASON_NAME_CONFLICT) {
+        enum name_policy tried = job->intent.name_policy;
+        bool has_template = tried == NAME_POLICY_RENAME_RESTORED && job->rename_number == 0;
+        name_resolutions(job->rules, has_template ? NAME_POLICY_ABSENT : tried,
+                         outcome->resolution);
+    }
 
     if (job->requester_known) {
         memcpy(outcome->contact_display_name, job->requester.display_name,

@@ -86,8 +86,9 @@ bool requester_is_read(const struct policy_rules *rules, const struct restore_re
 /* The end of the target's window. */
 int64_t restorable_until_ms(const struct policy_rules *rules, const struct user_facts *target);
 
-/* The policies that may resolve a clash of names where `tried` did not. */
-void name_resolutions(const struct policy_rules *rules, enum name_policy tried,
+/* The policies that may resolve a clash of names; `exhausted` has no other name to offer. ABSENT:
+ * none is, as when a name of the request's own choice clashed and the template was not tried. */
+void name_resolutions(const struct policy_rules *rules, enum name_policy exhausted,
                       bool ret_resolution[NAME_POLICIES]);
 
 /* The template's n-th name (1..99) for `user_principal_name`; false when it is longer than Entra

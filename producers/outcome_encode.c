@@ -200,9 +200,10 @@ static void encode_resolutions(struct json_out *out, const struct event_settings
         if (!outcome->resolution[policy])
             continue;
         struct restore_request request = *outcome->request;
-        /* A name that belongs to another policy would be malformed, and one chosen for this very
-         * policy has just clashed: the template finds another. */
-        if (policy != NAME_POLICY_RENAME_RESTORED || request.name_policy == policy)
+        /* A name means nothing to another policy, and one that has just clashed would again: the
+         * template finds another. */
+        if (policy != NAME_POLICY_RENAME_RESTORED ||
+            text_equal_ignore_case(request.new_user_principal_name, outcome->conflict.value))
             request.new_user_principal_name[0] = '\0';
         if (policy != NAME_POLICY_RENAME_ACTIVE || request.name_policy == policy)
             request.rename_active_to[0] = '\0';

@@ -312,6 +312,7 @@ static void a_new_name_is_tried_once(void **state)
                                              "holder: yes\n"
                                              "finish: name_conflict\n");
     assert_string_equal(run.job.outcome.conflict.value, "ola.n@contoso.com");
+    assert_true(run.job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]); /* by the template */
 }
 
 static void a_clashing_address_is_removed_and_told(void **state)

@@ -238,13 +238,16 @@ static void a_request_may_only_be_stricter_about_addresses(void **state)
     assert_int_equal(rule_policy_allowed(&facts), REASON_POLICY_NOT_ALLOWED);
 }
 
-static void a_policy_that_was_tried_resolves_nothing(void **state)
+static void an_exhausted_policy_resolves_nothing(void **state)
 {
     (void)state;
     bool resolution[NAME_POLICIES];
-    name_resolutions(&rules, NAME_POLICY_REJECT, resolution);
-    for (int policy = 0; policy < NAME_POLICIES; policy++)
-        assert_int_equal(resolution[policy], policy == NAME_POLICY_RENAME_RESTORED);
+    static const enum name_policy others[] = {NAME_POLICY_ABSENT, NAME_POLICY_REJECT};
+    for (int i = 0; i < 2; i++) {
+        name_resolutions(&rules, others[i], resolution);
+        for (int policy = 0; policy < NAME_POLICIES; policy++)
+            assert_int_equal(resolution[policy], policy == NAME_POLICY_RENAME_RESTORED);
+    }
     name_resolutions(&rules, NAME_POLICY_RENAME_RESTORED, resolution);
     for (int policy = 0; policy < NAME_POLICIES; policy++)
         assert_false(resolution[policy]);
@@ -400,7 +403,7 @@ int main(void)
         RULE_TEST(only_listed_policies_are_allowed),
         RULE_TEST(reject_is_always_allowed),
         RULE_TEST(a_request_may_only_be_stricter_about_addresses),
-        RULE_TEST(a_policy_that_was_tried_resolves_nothing),
+        RULE_TEST(an_exhausted_policy_resolves_nothing),
         RULE_TEST(the_template_makes_the_nth_name),
         RULE_TEST(a_name_longer_than_the_directory_allows_is_not_made),
         RULE_TEST(a_password_needs_a_key),

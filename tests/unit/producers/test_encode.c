@@ -93,7 +93,7 @@ static void a_name_clash_with_two_ways_out(void **state)
     outcome.reason = REASON_NAME_CONFLICT;
     outcome.has_conflict = true;
     outcome.conflict.property = CONFLICT_USER_PRINCIPAL_NAME;
-    SET(outcome.conflict.value, "ola@contoso.com");
+    SET(outcome.conflict.value, "Ola.N@contoso.com");
     outcome.conflict.holder_known = true;
     SET(outcome.conflict.holder.id, "44444444-4444-4444-8444-444444444444");
     SET(outcome.conflict.holder.user_principal_name, "ola@contoso.com");
@@ -102,7 +102,7 @@ static void a_name_clash_with_two_ways_out(void **state)
     outcome.conflict.holder.enabled = true;
     outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
     outcome.resolution[NAME_POLICY_REPLACE_ACTIVE] = true;
-    request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    request.name_policy = NAME_POLICY_ABSENT; /* the configuration's */
     SET(request.new_user_principal_name, "ola.n@contoso.com");
     request.address_policy = ADDRESS_POLICY_REMOVE;
     request.password = PASSWORD_GENERATE;
@@ -113,6 +113,19 @@ static void a_name_clash_with_two_ways_out(void **state)
     SET(request.notify_cc.address[0], "it@contoso.com");
     request.not_after_ms = GIVEN_STARTED_MS + DAY_MS;
     check("outcome", "name-conflict");
+}
+
+static void a_chosen_name_that_was_not_tried_is_kept(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_NAME_CONFLICT;
+    outcome.has_conflict = true;
+    outcome.conflict.property = CONFLICT_USER_PRINCIPAL_NAME;
+    SET(outcome.conflict.value, "ola@contoso.com");
+    outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
+    request.name_policy = NAME_POLICY_REJECT;
+    SET(request.new_user_principal_name, "ola.n@contoso.com");
+    check("outcome", "name-conflict-untried");
 }
 
 static void an_address_clash_with_an_unknown_holder(void **state)
@@ -415,6 +428,7 @@ int main(void)
         TEST(a_restore_that_changed_much),
         TEST(a_user_who_was_active_already),
         TEST(a_name_clash_with_two_ways_out),
+        TEST(a_chosen_name_that_was_not_tried_is_kept),
         TEST(an_address_clash_with_an_unknown_holder),
         TEST(a_user_nobody_found_is_named_as_the_request_did),
         TEST(a_refusal_of_the_directory_is_told_in_its_words),
