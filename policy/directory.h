@@ -36,7 +36,9 @@ struct directory_question {
     char name[NAME_BYTES + 1];                    /* _BY_NAME, and a requester named by name */
     char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE; "": the old one */
     bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
-    /* UUIDv5(journal key LF operation LF n-th call of it): joins the directory's audit log. */
+    /* UUIDv5(journal key LF operation LF n-th call of it): joins the directory's audit log. A new
+     * incarnation counts anew, so the log may hold one id twice: once for each of two incarnations
+     * that took the same step. */
     char client_request_id[GUID_CHARS + 1];
 };
 
