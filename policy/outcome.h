@@ -12,8 +12,7 @@ enum todo { /* bits of outcome.todo; the order is the event's */
             TODO_NO_LICENCE = 1 << 1,
             TODO_PASSWORD_NOT_SET = 1 << 2,
             TODO_NOT_YET_VISIBLE = 1 << 3,
-            TODO_RESTORED_ADMINISTRATOR = 1 << 4,
-            TODO_WAS_SYNCHRONISED = 1 << 5,
+            TODO_WAS_SYNCHRONISED = 1 << 4,
 };
 
 enum password_result { PASSWORD_UNTOUCHED, PASSWORD_GENERATED, PASSWORD_LEFT };

@@ -124,9 +124,8 @@ static void encode_ready_request(struct json_out *out, const char *name,
 
 static void encode_todo(struct json_out *out, unsigned todo, const char *first)
 {
-    static const char *const words[] = {"sign_in_disabled",       "no_licence",
-                                        "password_not_set",       "not_yet_visible",
-                                        "restored_administrator", "was_synchronised"};
+    static const char *const words[] = {"sign_in_disabled", "no_licence", "password_not_set",
+                                        "not_yet_visible", "was_synchronised"};
     json_out_open_array(out, "todo");
     json_out_text(out, NULL, first);
     for (size_t bit = 0; bit < sizeof words / sizeof *words; bit++)
