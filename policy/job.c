@@ -77,6 +77,20 @@ static struct job_action ambiguous(struct job *job, const struct directory_answe
     return job_finish(job, REASON_AMBIGUOUS_USER);
 }
 
+enum reason job_found_deleted(struct job *job, const struct user_facts *user)
+{
+    const struct user_facts *before = job->outcome.before;
+    bool again = before != NULL && user->deleted_at_ms > before->deleted_at_ms;
+    job->effect = EFFECT_NONE;
+    user_facts_copy(&job->before, user);
+    job->outcome.before = &job->before;
+    job->intent.user = &job->before;
+    job->password_changed_before_ms = job->before.last_password_change_at_ms;
+    memcpy(job->user_id, job->before.id, sizeof job->user_id);
+    job_take_user(job, &job->before);
+    return again ? REASON_TOO_OLD : decide(job);
+}
+
 static struct job_action find_answered(struct job *job, const struct directory_answer *answer)
 {
     if (answer->status == DIRECTORY_NOT_FOUND) {
@@ -87,15 +101,7 @@ static struct job_action find_answered(struct job *job, const struct directory_a
     if (job->question.operation == DIRECTORY_DELETED_BY_NAME && answer->n_candidates > 1)
         return ambiguous(job, answer);
 
-    job->effect = EFFECT_NONE;
-    user_facts_copy(&job->before, &answer->user);
-    job->outcome.before = &job->before;
-    job->intent.user = &job->before;
-    job->password_changed_before_ms = job->before.last_password_change_at_ms;
-    memcpy(job->user_id, job->before.id, sizeof job->user_id);
-    job_take_user(job, &job->before);
-
-    enum reason reason = decide(job);
+    enum reason reason = job_found_deleted(job, &answer->user);
     if (reason != REASON_OK)
         return job_finish(job, reason);
     return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET)

@@ -19,6 +19,11 @@ extern const struct job_row job_rows[];
 /* job.c */
 struct job_action job_begin(struct job *job);
 struct policy_facts job_facts(const struct job *job);
+/* In the bin, as the rules see it. TOO_OLD when the deletion is newer than one that this job saw,
+ * in an earlier incarnation too: restored since, and deleted again by somebody who knew more than
+ * the request. Both dates are the directory's, so the five minutes of rule_request_age do not
+ * apply. */
+enum reason job_found_deleted(struct job *job, const struct user_facts *user);
 
 /* job_deliver.c */
 struct job_action job_restored(struct job *job);

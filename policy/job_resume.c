@@ -62,5 +62,8 @@ struct job_action job_bin_looked(struct job *job, const struct directory_answer 
     if (job->n_in_bin++ == 0)
         return job_ask(job, first_look);
     job->effect = EFFECT_NONE;
-    return first_look == JOB_RESUME ? job_begin(job) : job_change(job, JOB_RESTORE);
+    if (first_look == JOB_RESUME)
+        return job_begin(job);
+    enum reason reason = job_found_deleted(job, &answer->user);
+    return reason == REASON_OK ? job_change(job, JOB_RESTORE) : job_finish(job, reason);
 }

@@ -118,6 +118,11 @@ static void a_stranger(struct run *run)
     run->world.requester_is_nobody = true;
 }
 
+static void deleted_again(struct run *run)
+{
+    run->world.deleted_again_after_ms = SECOND_MS;
+}
+
 static void roles_read_for_another(struct run *run)
 {
     run->world.requester_read_ago_ms = MINUTE_MS - 3 * CALL_MS;
@@ -153,6 +158,7 @@ const struct situation situations[] = {
     {"already active", false, already_active},
     {"purged", false, purged},
     {"a stranger", false, a_stranger},
+    {"deleted again", true, deleted_again},
     {"roles read for another", false, roles_read_for_another},
     {"another is faster", false, another_is_faster},
     {"not after a minute", false, not_after_a_minute},

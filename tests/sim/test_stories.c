@@ -446,6 +446,32 @@ static void a_bin_that_lags_costs_a_call_and_no_more(void **state)
     assert_int_equal(run.world.n_restored, 1);
 }
 
+/* Within the five minutes that clocks may differ by, too: the bin's date is another than it was. */
+static void who_is_deleted_again_after_a_crash_stays_deleted(void **state)
+{
+    (void)state;
+    run.world.deleted_again_after_ms = SECOND_MS;
+    crash(4, CRASH_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_TOO_OLD);
+    assert_int_equal(run.world.n_restored, 1);
+    assert_int_equal(run.world.place, PLACE_BIN);
+    assert_int_equal(run.job.outcome.before->deleted_at_ms, run.world.deleted_at_ms);
+}
+
+static void who_is_deleted_again_after_a_lost_restore_stays_deleted(void **state)
+{
+    (void)state;
+    run.world.deleted_again_after_ms = SECOND_MS;
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_TOO_OLD);
+    assert_int_equal(run.world.n_restored, 1);
+    assert_int_equal(run.world.place, PLACE_BIN);
+}
+
 static void who_vanishes_after_a_lost_restore_needs_hands(void **state)
 {
     (void)state;
@@ -557,6 +583,8 @@ int main(void)
         STORY(past_the_deadline_a_resumed_restore_sets_no_password),
         STORY(past_the_deadline_nobody_is_restored_any_more),
         STORY(a_bin_that_lags_costs_a_call_and_no_more),
+        STORY(who_is_deleted_again_after_a_crash_stays_deleted),
+        STORY(who_is_deleted_again_after_a_lost_restore_stays_deleted),
         STORY(who_vanishes_after_a_lost_restore_needs_hands),
         STORY(who_vanishes_after_a_crash_needs_hands),
         STORY(the_dead_workers_password_is_not_taken_for_ours),

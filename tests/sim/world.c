@@ -18,6 +18,7 @@ void world_start(struct world *world)
                                       ? world->now_ms - world->requester_read_ago_ms
                                       : INT64_MIN / 2;
     given_user(&world->user);
+    world->deleted_at_ms = GIVEN_DELETED_AT_MS;
     world->first_password_at_ms = world->user.last_password_change_at_ms;
     if (world->place == PLACE_ACTIVE)
         world->user.deleted_at_ms = 0;
@@ -108,6 +109,17 @@ static void another_restores(struct world *world)
     world->user.deleted_at_ms = 0;
 }
 
+static void another_deletes(struct world *world, int64_t at_ms)
+{
+    if (at_ms > world->now_ms)
+        world->now_ms = at_ms;
+    world->place = PLACE_BIN;
+    world->deleted_again = true;
+    world->deleted_at_ms = world_now(world).directory_ms;
+    text_copy(world->user.user_principal_name, sizeof world->user.user_principal_name,
+              GIVEN_USER_NAME);
+}
+
 void world_wait_until(struct world *world, int64_t now_ms)
 {
     assert(now_ms >= world->now_ms);
@@ -121,6 +133,10 @@ void world_wait_until(struct world *world, int64_t now_ms)
         world->has_late = false;
         change(world, &world->late, world->late_password);
     }
+    int64_t deleted_at_ms = world->restored_at_ms + world->deleted_again_after_ms;
+    if (world->deleted_again_after_ms != 0 && world->n_restored == 1 && !world->deleted_again &&
+        now_ms >= deleted_at_ms)
+        another_deletes(world, deleted_at_ms);
     if (now_ms > world->now_ms)
         world->now_ms = now_ms;
 }
@@ -140,7 +156,7 @@ static enum directory_status read_bin(struct world *world, struct directory_answ
     if (!bin_shows_user(world))
         return DIRECTORY_NOT_FOUND;
     user_facts_copy(&answer->user, &world->user);
-    answer->user.deleted_at_ms = GIVEN_DELETED_AT_MS;
+    answer->user.deleted_at_ms = world->deleted_at_ms;
     text_copy(answer->user.user_principal_name, sizeof answer->user.user_principal_name,
               GIVEN_USER_NAME);
     answer->n_candidates = 1;

@@ -40,6 +40,7 @@ struct world {
     int64_t lag_ms;                 /* a restored user is 404 this long ... */
     int64_t bin_lag_ms;             /* ... and still in the bin this long */
     int64_t another_restores_at_ms; /* an administrator; 0: does not */
+    int64_t deleted_again_after_ms; /* our restore, by an administrator; 0: is not */
     int64_t requester_read_ago_ms;  /* for another job, before this one; 0: was not */
     bool requester_is_nobody;
     bool manager_is_nobody;
@@ -49,6 +50,8 @@ struct world {
     /* what happens to it */
     int64_t now_ms; /* monotonic */
     int64_t requester_read_at_ms;
+    int64_t deleted_at_ms; /* the bin's date, directory time */
+    bool deleted_again;
     struct user_facts user;
     int n_restored;         /* by the worker */
     int64_t restored_at_ms; /* by whomever */

@@ -668,6 +668,31 @@ static void a_resumed_job_that_changed_nothing_fails_like_any_other(void **state
     assert_ends(REASON_DIRECTORY_REJECTED); /* and not needs_hands */
 }
 
+static void found_deleted_at(int64_t deleted_at_ms)
+{
+    resume(MINUTE_MS, 0);
+    in_the_bin_again();
+    woken();
+    in_the_bin_again();
+    authorised();
+    assert_asks(DIRECTORY_DELETED_BY_ID);
+    given_user(&answer.user);
+    answer.user.deleted_at_ms = deleted_at_ms;
+    answered(DIRECTORY_YES);
+}
+
+static void a_newer_deletion_than_the_intents_stands(void **state)
+{
+    (void)state;
+    found_deleted_at(GIVEN_DELETED_AT_MS + 1); /* long before the request */
+    assert_ends(REASON_TOO_OLD);
+    assert_int_equal(job.outcome.before->deleted_at_ms, GIVEN_DELETED_AT_MS + 1);
+    assert_false(job.outcome.restored);
+
+    found_deleted_at(GIVEN_DELETED_AT_MS - 1); /* a replica that lags */
+    assert_asks(DIRECTORY_TARGET_ROLES);
+}
+
 static void a_resumed_jobs_password_that_is_never_answered_is_left_to_do(void **state)
 {
     (void)state;
@@ -811,6 +836,7 @@ int main(void)
         JOB_TEST(a_resumed_job_whose_time_has_come_looks_at_once),
         JOB_TEST(a_resumed_jobs_deadline_is_the_first_ones),
         JOB_TEST(a_resumed_job_that_changed_nothing_fails_like_any_other),
+        JOB_TEST(a_newer_deletion_than_the_intents_stands),
         JOB_TEST(a_resumed_jobs_password_that_is_never_answered_is_left_to_do),
         JOB_TEST(a_resumed_job_without_a_key_sets_no_password),
         JOB_TEST(a_resumed_job_tells_no_password_to_whom_it_may_not),
