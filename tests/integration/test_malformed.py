@@ -2,6 +2,7 @@
 (P7)."""
 
 import json
+import os
 import random
 import uuid
 
@@ -153,7 +154,8 @@ def test_300_malformed_records_among_300_good_ones_cost_nothing_but_dead_letters
         if name.startswith("Schema Registry"):
             assert "Schema Registry" in errors["exception.message"]
     assert worker.pid() == pid and worker.exit_code() is None
-    assert rss[1] - rss[0] < RSS_GROWTH_MAX_KB, rss
+    if "san" not in os.environ.get("RESTORE_TEST_PRESET", ""):  # ASan holds freed memory back
+        assert rss[1] - rss[0] < RSS_GROWTH_MAX_KB, rss
     told = [r for r in scene.reader.all() if r.topic == "failed"]
     assert told and all(r.data["code"] == "malformed" for r in told)
     broken = scene.audit()
