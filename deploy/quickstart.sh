@@ -317,7 +317,7 @@ what_was_real() {
 what_next() {
     echo
     if [ $kafka = embedded ]; then
-        say next "sh deploy/quickstart.sh --kafka   real Kafka, 1,000 restores, kill -9"
+        say next "sh deploy/quickstart.sh --kafka   real Kafka, 1,000 restores"
         say "" "sh deploy/quickstart.sh --keep    left running, to talk to"
     else
         say next "deploy/restore-worker.conf.example, and the tenant: README.md, Run"
