@@ -204,7 +204,7 @@ words='def days: (. / 86400 | floor | tostring) + " days";
         "   hint: \(.data.hint)";'
 
 plain() {
-    chapter "1. Ida of the help desk asks for anna, deleted days ago."
+    chapter "1. Ida of the help desk asks for anna, deleted some days ago."
     anna=$(ask anna@contoso.com --requested-by ida@contoso.com)
     say_first
     tell "$anna" '.type | endswith("succeeded.v1")' \
