@@ -25,6 +25,7 @@ struct out_message {
      * when the topic refuses the size (dead_letter_shrink). */
     size_t n_record_headers;
     int shrunk; /* how often */
+    bool fits;  /* its topic has taken it, alone, in a transaction before */
     /* Of the running transaction, set by its delivery report. */
     int64_t delivered_offset; /* -1: not (yet) delivered */
     int delivery_error;       /* rd_kafka_resp_err_t */

@@ -21,6 +21,7 @@ struct publishing {
     struct batch *batch;
     struct transaction transaction;
     int64_t deadline_mono_ms;
+    bool gained; /* by the last attempt: one size is known that was not */
 };
 
 __attribute__((format(printf, 3, 4))) static void fail(struct publishing *p, int exit_code,
@@ -144,6 +145,7 @@ static bool resolve_not(struct publishing *p)
         return true;
     }
     *one_by_one = true;
+    p->gained = true;
     return false;
 }
 
@@ -171,9 +173,15 @@ void publish_batch(const struct publisher_settings *settings, struct producer *p
     if (!encode_all(&p, scratch))
         return;
     for (int pause_ms = PAUSE_FIRST_MS;; pause_ms *= 2) {
+        p.gained = false;
         transaction_run(producer, settings, batch, &p.transaction);
         if (resolve(&p))
             return;
+        if (p.gained) { /* nothing is wrong with Kafka; it ends, each letter has little to lose */
+            p.deadline_mono_ms = settings->read_mono_ms() + PUBLISH_GIVES_UP_MS;
+            pause_ms = PAUSE_FIRST_MS / 2;
+            continue;
+        }
         if (settings->read_mono_ms() >= p.deadline_mono_ms) {
             fail(&p, EX_UNAVAILABLE, "Kafka took no transaction: %s", p.transaction.why);
             return;

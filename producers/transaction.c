@@ -3,7 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { CALL_MS = 5000, ABORT_MS = 5000, QUEUE_FULL_POLL_MS = 50, RETRY_POLL_MS = 10 };
+enum {
+    CALL_MS = 5000,
+    ABORT_MS = 5000,
+    QUEUE_FULL_POLL_MS = 50,
+    RETRY_POLL_MS = 10,
+    NOT_SENT = RD_KAFKA_RESP_ERR__BEGIN, /* a delivery_error that librdkafka never reports */
+};
 
 /* What a failed call of librdkafka's transaction API said; frees the error. */
 struct verdict_on_call {
@@ -72,15 +78,29 @@ static rd_kafka_resp_err_t produce_alone(struct producer *producer,
     rd_kafka_resp_err_t err = produce(producer, settings, message, deadline_mono_ms);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         err = rd_kafka_flush(producer->handle, remaining_ms(settings, deadline_mono_ms));
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? (rd_kafka_resp_err_t)message->delivery_error : err;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        err = (rd_kafka_resp_err_t)message->delivery_error;
+    message->fits = message->fits || err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return err;
 }
 
-static int produce_all(struct producer *producer, const struct publisher_settings *settings,
-                       const struct batch *batch, struct transaction *transaction)
+/* The first refusal ends the transaction, and so tells of one dead letter only. Those whose size is
+ * still in question go first; behind the others each refusal would cost as many round trips again.
+ */
+static bool goes_first(const struct transaction *transaction, const struct out_message *message)
+{
+    return message->topic == TOPIC_DEAD_LETTERS && transaction->one_by_one[message->topic] &&
+           !message->fits;
+}
+
+static int produce_some(struct producer *producer, const struct publisher_settings *settings,
+                        const struct batch *batch, struct transaction *transaction, bool first)
 {
     int64_t deadline = transaction->began_at_mono_ms + TRANSACTION_TIMEOUT_MS;
     for (const struct publication *p = batch->first; p != NULL; p = p->next)
         for (struct out_message *m = p->messages; m != NULL; m = m->next) {
+            if (m->delivery_error != NOT_SENT || (first && !goes_first(transaction, m)))
+                continue;
             rd_kafka_resp_err_t err = transaction->one_by_one[m->topic]
                                           ? produce_alone(producer, settings, m, deadline)
                                           : produce(producer, settings, m, deadline);
@@ -181,9 +201,18 @@ static void commit(struct producer *producer, const struct publisher_settings *s
     }
 }
 
+/* What the run before said of them would be taken for this one's word if begin failed. */
+static void forget_deliveries(const struct batch *batch)
+{
+    for (const struct publication *p = batch->first; p != NULL; p = p->next)
+        for (struct out_message *m = p->messages; m != NULL; m = m->next)
+            m->delivery_error = NOT_SENT;
+}
+
 void transaction_run(struct producer *producer, const struct publisher_settings *settings,
                      const struct batch *batch, struct transaction *transaction)
 {
+    forget_deliveries(batch);
     transaction->end = TRANSACTION_NOT;
     transaction->began_at_mono_ms = settings->read_mono_ms();
     rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->handle);
@@ -191,7 +220,8 @@ void transaction_run(struct producer *producer, const struct publisher_settings 
         (void)take_error(error, "begin", transaction);
         return;
     }
-    if (produce_all(producer, settings, batch, transaction) == 0 &&
+    if (produce_some(producer, settings, batch, transaction, true) == 0 &&
+        produce_some(producer, settings, batch, transaction, false) == 0 &&
         send_offsets(producer, settings, batch, transaction) == 0 &&
         await_deliveries(producer, settings, batch, transaction) == 0)
         commit(producer, settings, transaction);

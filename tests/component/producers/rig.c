@@ -61,8 +61,8 @@ void rig_start(struct rig *rig)
 static void empty_batch(struct rig *rig)
 {
     batch_deinit(&rig->batch);
-    dead_letter_free(rig->letter);
-    rig->letter = NULL;
+    while (rig->n_letters > 0)
+        dead_letter_free(rig->letters[--rig->n_letters].letter);
 }
 
 void rig_stop(struct rig *rig)
@@ -101,6 +101,9 @@ void rig_fill(struct rig *rig, int n, rd_kafka_consumer_group_metadata_t *member
 
 void rig_add_dead_letter(struct rig *rig, size_t value_bytes)
 {
+    assert_true(rig->n_letters < RIG_LETTERS_MAX);
+    struct rig_letter *letter = &rig->letters[rig->n_letters];
+    int64_t offset = rig->n_letters++;
     char *value = malloc(value_bytes);
     uint32_t random = 1;
     for (size_t i = 0; i < value_bytes; i++) { /* lz4 must not make it small */
@@ -109,17 +112,16 @@ void rig_add_dead_letter(struct rig *rig, size_t value_bytes)
     }
     struct record record = {.topic = rig->requests_topic,
                             .partition = 0,
-                            .offset = 99,
+                            .offset = offset,
                             .key = "k",
                             .key_bytes = 1,
                             .value = value,
                             .value_bytes = value_bytes};
-    rig->letter = dead_letter_new(&record, "no request", NULL, GIVEN_FINISHED_MS);
+    letter->letter = dead_letter_new(&record, "no request", NULL, GIVEN_FINISHED_MS);
     free(value);
-    struct publication *publication = &rig->jobs[RIG_JOBS_MAX - 1].publication;
-    *publication = (struct publication){
-        .kind = PUBLISH_DEAD_LETTER, .offset = 99, .of.dead_letter = rig->letter};
-    batch_add(&rig->batch, publication);
+    letter->publication = (struct publication){
+        .kind = PUBLISH_DEAD_LETTER, .offset = offset, .of.dead_letter = letter->letter};
+    batch_add(&rig->batch, &letter->publication);
     assert_int_equal(batch_set_offset(&rig->batch, 0, 1000), 0);
 }
 

@@ -7,7 +7,7 @@
 #include "tests/unit/producers/given.h"
 #include "tests/unit/producers/recipient.h"
 
-enum { RIG_JOBS_MAX = 8, RIG_TAKE_MS = 60 * 1000, RIG_PARTITIONS = 3 };
+enum { RIG_JOBS_MAX = 8, RIG_LETTERS_MAX = 60, RIG_TAKE_MS = 60 * 1000, RIG_PARTITIONS = 3 };
 
 /* Outcomes with a notification and a password each, so that three topics are written. */
 struct rig {
@@ -23,7 +23,11 @@ struct rig {
         char password[32];
         struct publication publication;
     } jobs[RIG_JOBS_MAX];
-    struct dead_letter *letter;
+    int n_letters;
+    struct rig_letter {
+        struct dead_letter *letter;
+        struct publication publication;
+    } letters[RIG_LETTERS_MAX];
     struct batch batch;
 };
 
