@@ -21,25 +21,45 @@ static void turn_flag(struct out_message *event)
     event->value_bytes--;
 }
 
+/* The outcome's own type and key, whatever the topics and the prefix are called by now. */
+struct stored_event {
+    enum event_kind kind;
+    const struct record_header *key;
+};
+
+static bool find_event(const struct record *stored, struct stored_event *ret_event)
+{
+    if (stored->n_headers > RECORD_HEADERS_MAX)
+        return false;
+    const struct record_header *type = header_find(stored->headers, stored->n_headers, "ce_type");
+    ret_event->key = header_find(stored->headers, stored->n_headers, "ce_partitionkey");
+    if (type == NULL || type->value == NULL || ret_event->key == NULL)
+        return false;
+    ret_event->kind = event_kind_of_type(type->value, type->value_bytes);
+    return ret_event->kind != EVENT_KIND_COUNT && stored->value_bytes >= strlen(OUTCOME_BEGIN) &&
+           memcmp(stored->value, OUTCOME_BEGIN, strlen(OUTCOME_BEGIN)) == 0;
+}
+
+bool replay_is_possible(const struct record *stored)
+{
+    struct stored_event event;
+    return find_event(stored, &event);
+}
+
 static int encode_event(const struct record *stored, struct out_message **ret_event)
 {
     struct record_header headers[RECORD_HEADERS_MAX];
+    struct stored_event event;
     size_t n_headers = 0;
+    if (!find_event(stored, &event))
+        return -EPROTO;
     for (size_t i = 0; i < stored->n_headers; i++)
         if (strncmp(stored->headers[i].name, "rw-", 3) != 0)
             headers[n_headers++] = stored->headers[i];
-    const struct record_header *type = header_find(headers, n_headers, "ce_type");
-    const struct record_header *key = header_find(headers, n_headers, "ce_partitionkey");
-    if (type == NULL || type->value == NULL || key == NULL)
-        return -EPROTO;
-    enum event_kind kind = event_kind_of_type(type->value, type->value_bytes);
-    if (kind == EVENT_KIND_COUNT || stored->value_bytes < strlen(OUTCOME_BEGIN) ||
-        memcmp(stored->value, OUTCOME_BEGIN, strlen(OUTCOME_BEGIN)) != 0)
-        return -EPROTO;
-    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(kind),
+    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(event.kind),
                                                        .partition = -1,
-                                                       .key = key->value,
-                                                       .key_bytes = key->value_bytes,
+                                                       .key = event.key->value,
+                                                       .key_bytes = event.key->value_bytes,
                                                        .value = stored->value,
                                                        .value_bytes = stored->value_bytes,
                                                        .n_headers = n_headers,
@@ -54,7 +74,6 @@ int replay_encode(struct publication *publication)
 {
     const struct record *stored = publication->of.replay;
     struct out_message *message = NULL;
-    assert(stored->n_headers <= RECORD_HEADERS_MAX);
     int rc = encode_event(stored, &message);
     if (rc < 0)
         return rc;

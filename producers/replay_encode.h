@@ -4,8 +4,12 @@
 
 #include "producers/publisher.h"
 
+/* What is stored is an outcome of ours: to be asked before a repeat becomes a publication, because
+ * a batch that holds anything else fails as a whole. */
+bool replay_is_possible(const struct record *stored);
+
 /* Adds the event, with its old id and time, and the journal's done record with the new offset.
- * -ENOMEM; -EPROTO when what is stored is no outcome of ours. */
+ * -ENOMEM; -EPROTO when replay_is_possible says no. */
 int replay_encode(struct publication *publication);
 
 #endif

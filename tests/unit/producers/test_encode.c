@@ -11,6 +11,7 @@
 #include "producers/dead_letter_encode.h"
 #include "producers/outcome_encode.h"
 #include "producers/publication_encode.h"
+#include "producers/replay_encode.h"
 #include "producers/request_encode.h"
 #include "tests/unit/producers/dump.h"
 #include "tests/unit/producers/given.h"
@@ -367,10 +368,19 @@ static void what_is_no_outcome_is_not_replayed(void **state)
     store(&stored);
     struct out_message *kept = publication.messages;
     publication = (struct publication){.kind = PUBLISH_REPLAY, .of.replay = &stored};
+    assert_true(replay_is_possible(&stored));
+    struct record whole = stored;
     stored.value_bytes = 5;
+    assert_false(replay_is_possible(&stored));
     assert_int_equal(publication_encode(&settings, &publication, &scratch), -EPROTO);
     assert_null(publication.messages);
+    stored = whole;
     stored.n_headers = 0;
+    assert_false(replay_is_possible(&stored));
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), -EPROTO);
+    stored = whole;
+    stored.n_headers = RECORD_HEADERS_MAX + 1;
+    assert_false(replay_is_possible(&stored));
     assert_int_equal(publication_encode(&settings, &publication, &scratch), -EPROTO);
     struct publication first = {.messages = kept};
     publication_free_messages(&first);
