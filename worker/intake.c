@@ -6,6 +6,7 @@
 
 #include "producers/batch.h"
 #include "producers/dead_letter_encode.h"
+#include "producers/replay_encode.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -263,6 +264,16 @@ static void resume(struct slot *slot, const struct journal_record *record)
     refuse_job(slot, REASON_NEEDS_HANDS, PUBLISH_OUTCOME);
 }
 
+static void replay(struct slot *slot, const struct journal_record *record)
+{
+    void *block = malloc(record_copy_bytes(record->record));
+    assert(block != NULL);
+    slot->stored = record_copy(record->record, block);
+    slot->publication.of.replay = slot->stored;
+    slot->journal_time_ms = record->time_ms;
+    commits_add(slot, PUBLISH_REPLAY);
+}
+
 void intake_fetched(void *context, void *fetch_context, const struct journal_record *record)
 {
     (void)context;
@@ -287,12 +298,9 @@ void intake_fetched(void *context, void *fetch_context, const struct journal_rec
         refuse_job(slot, REASON_REQUEST_ID_REUSED, PUBLISH_REUSED);
     } else if (record->state == JOURNAL_INTENT) {
         resume(slot, record);
-    } else {
-        void *block = malloc(record_copy_bytes(record->record));
-        assert(block != NULL);
-        slot->stored = record_copy(record->record, block);
-        slot->publication.of.replay = slot->stored;
-        slot->journal_time_ms = record->time_ms;
-        commits_add(slot, PUBLISH_REPLAY);
+    } else if (replay_is_possible(record->record)) {
+        replay(slot, record);
+    } else { /* of a version that published other kinds: what it says cannot be said again */
+        begin_job(slot, NULL);
     }
 }

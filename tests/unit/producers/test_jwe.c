@@ -67,8 +67,7 @@ static void the_protected_header_is_the_contracts(void **state)
     assert_string_equal(json_string_value(json_object_get(header, "enc")), "A256GCM");
     assert_string_equal(json_string_value(json_object_get(header, "typ")), "JOSE");
     assert_string_equal(json_string_value(json_object_get(header, "cty")), "application/json");
-    assert_string_equal(json_string_value(json_object_get(header, "kid")),
-                        recipient.key->id);
+    assert_string_equal(json_string_value(json_object_get(header, "kid")), recipient.key->id);
     json_t *epk = json_object_get(header, "epk");
     assert_string_equal(json_string_value(json_object_get(epk, "crv")), "P-256");
     assert_null(json_object_get(epk, "d"));
