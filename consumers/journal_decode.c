@@ -122,6 +122,7 @@ int journal_record_decode(const struct record *record, struct journal_record *re
     bool whole = header_number(record, "rw-offset", &ret_decoded->request_offset) &&
                  header_number(record, "rw-time", &ret_decoded->time_ms) &&
                  header_number(record, "rw-started", &ret_decoded->started_ms) &&
+                 ret_decoded->time_ms <= TIME_LAST_MS && ret_decoded->started_ms <= TIME_LAST_MS &&
                  header_digest(record, ret_decoded->digest);
     return whole ? 0 : -EPROTO;
 }

@@ -40,11 +40,14 @@ void request_encode_ticket(struct json_out *out, const struct restore_request *r
 
 static void encode_conflict(struct json_out *out, const struct restore_request *request)
 {
-    bool has_name_policy = request->name_policy != NAME_POLICY_ABSENT;
-    if (!has_name_policy && request->address_policy == ADDRESS_POLICY_ABSENT)
+    /* A name may be given without a policy: the configuration's default may want it. */
+    bool has_name_part = request->name_policy != NAME_POLICY_ABSENT ||
+                         request->new_user_principal_name[0] != '\0' ||
+                         request->rename_active_to[0] != '\0';
+    if (!has_name_part && request->address_policy == ADDRESS_POLICY_ABSENT)
         return;
     json_out_open_object(out, "conflict");
-    if (has_name_policy) {
+    if (has_name_part) {
         json_out_open_object(out, "userPrincipalName");
         json_out_text(out, "policy", name_policy_word(request->name_policy));
         json_out_text(out, "newUserPrincipalName", request->new_user_principal_name);
