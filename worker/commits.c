@@ -37,6 +37,7 @@ static void queue(struct worker *worker, struct publication *publication)
     else
         worker->pending_first = publication;
     worker->pending_last = publication;
+    worker->n_pending++;
 }
 
 static struct publication *take_pending(struct worker *worker)
@@ -45,6 +46,7 @@ static struct publication *take_pending(struct worker *worker)
     worker->pending_first = first->next;
     if (worker->pending_first == NULL)
         worker->pending_last = NULL;
+    worker->n_pending--;
     return first;
 }
 
@@ -84,6 +86,7 @@ void commits_remove(struct slot *slot)
         worker->pending_first = slot->publication.next;
     if (worker->pending_last == &slot->publication)
         worker->pending_last = before;
+    worker->n_pending--;
 }
 
 /* Every partition with a publication gets its offset, intents included: only so is a member of an

@@ -107,7 +107,8 @@ struct worker {
     struct timer commit_timer;
     struct timer stuck_timer;                         /* the publisher has hung: PUBLISH_STUCK_MS */
     struct publication *pending_first, *pending_last; /* for the next batch */
-    struct batch out;                                 /* the publisher's while is_out */
+    int n_pending;
+    struct batch out; /* the publisher's while is_out */
     bool is_out;
     int64_t last_commit_mono_ms;
 
