@@ -13,8 +13,9 @@ struct loop {
     int epoll_fd;
     struct timers timers;
     struct instant now;
-    int64_t directory_offset_ms;
-    int n_events, next_event; /* of this turn, not yet delivered */
+    bool directory_known;
+    int64_t directory_offset_ms; /* to the monotonic clock, so that setting ours changes nothing */
+    int n_events, next_event;    /* of this turn, not yet delivered */
     struct epoll_event events[EVENTS_PER_TURN];
 };
 
@@ -33,9 +34,11 @@ int64_t loop_read_mono_ms(void)
 
 static void read_clocks(struct loop *loop)
 {
-    loop->now.wall_ms = read_ms(CLOCK_REALTIME);
-    loop->now.directory_ms = loop->now.wall_ms + loop->directory_offset_ms;
-    loop->now.mono_ms = loop_read_mono_ms();
+    struct instant *now = &loop->now;
+    now->wall_ms = read_ms(CLOCK_REALTIME);
+    now->mono_ms = loop_read_mono_ms();
+    now->directory_ms =
+        loop->directory_known ? now->mono_ms + loop->directory_offset_ms : now->wall_ms;
 }
 
 int loop_new(struct loop **ret_loop)
@@ -94,8 +97,9 @@ const struct instant *loop_now(const struct loop *loop)
 
 void loop_set_directory_offset_ms(struct loop *loop, int64_t offset_ms)
 {
+    loop->directory_known = true;
     loop->directory_offset_ms = offset_ms;
-    loop->now.directory_ms = loop->now.wall_ms + offset_ms;
+    loop->now.directory_ms = loop->now.mono_ms + offset_ms;
 }
 
 void loop_set_timer(struct loop *loop, struct timer *timer, int64_t at_mono_ms)

@@ -28,7 +28,8 @@ void loop_remove(struct loop *loop, struct watch *watch);
 
 /* The moment of this turn. */
 const struct instant *loop_now(const struct loop *loop);
-/* Directory time less wall time, as the Date headers show it; ms. */
+/* Directory time less monotonic time, as the Date headers show it; ms. Before the first call the
+ * directory's clock is taken to be ours. */
 void loop_set_directory_offset_ms(struct loop *loop, int64_t offset_ms);
 
 void loop_set_timer(struct loop *loop, struct timer *timer, int64_t at_mono_ms);

@@ -1,8 +1,8 @@
 #include "worker/directory/clock.h"
 
-int64_t clock_take(struct clock_samples *samples, int64_t date_ms, int64_t wall_ms)
+int64_t clock_take(struct clock_samples *samples, int64_t date_ms, int64_t mono_ms)
 {
-    samples->offset_ms[samples->oldest] = date_ms + SECOND_MS / 2 - wall_ms;
+    samples->offset_ms[samples->oldest] = date_ms + SECOND_MS / 2 - mono_ms;
     samples->oldest = (samples->oldest + 1) % CLOCK_SAMPLES;
     if (samples->n < CLOCK_SAMPLES)
         samples->n++;

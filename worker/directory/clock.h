@@ -11,9 +11,10 @@ struct clock_samples {
     int64_t offset_ms[CLOCK_SAMPLES];
 };
 
-/* Takes one Date header, received at `wall_ms`, and gives the median of the last five offsets
- * (directory less wall). A Date names the second that had begun, so on average the directory was
- * half a second further: that half is added, or the median would lag by it for ever. */
-int64_t clock_take(struct clock_samples *samples, int64_t date_ms, int64_t wall_ms);
+/* Takes one Date header, received at `mono_ms`, and gives the median of the last five offsets
+ * (directory less monotonic clock: the wall clock may be set, and all windows would move with it).
+ * A Date names the second that had begun, so on average the directory was half a second further:
+ * that half is added, or the median would lag by it for ever. */
+int64_t clock_take(struct clock_samples *samples, int64_t date_ms, int64_t mono_ms);
 
 #endif

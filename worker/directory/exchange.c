@@ -184,7 +184,7 @@ static void take_reply(struct exchange *exchange)
     int64_t date_ms = date_of(directory, reply);
     if (date_ms >= 0)
         loop_set_directory_offset_ms(directory->loop,
-                                     clock_take(&directory->clock, date_ms, now->wall_ms));
+                                     clock_take(&directory->clock, date_ms, now->mono_ms));
     struct asked asked = {exchange->kind, exchange->call->question, now->directory_ms};
     reply_answer(&asked, reply, answer, exchange->url);
     exchange->call->fault = exchange->transfer.fault;

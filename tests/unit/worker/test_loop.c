@@ -7,9 +7,22 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* In the place of libc's: clocks that a test can set. */
+static time_t wall_step_s;
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, ret_time);
+    if (clock == CLOCK_REALTIME)
+        ret_time->tv_sec += wall_step_s;
+    return rc;
+}
 
 /* What a callback did, in order. */
 struct trace {
@@ -66,6 +79,7 @@ static void source_raise(struct source *source)
 static int setup(void **state)
 {
     struct trace *trace = calloc(1, sizeof *trace);
+    wall_step_s = 0;
     assert_int_equal(loop_new(&trace->loop), 0);
     *state = trace;
     return 0;
@@ -149,19 +163,37 @@ static void a_timer_never_comes_early_and_a_cancelled_one_never(void **state)
     (void)close(b.watch.fd);
 }
 
-static void directory_time_is_wall_time_and_its_offset(void **state)
+static void turn_once(struct trace *trace)
+{
+    struct source a;
+    source_init(&a, trace, 'a');
+    loop_set_timer(trace->loop, &a.timer, loop_now(trace->loop)->mono_ms);
+    assert_int_equal(loop_turn(trace->loop), 0);
+    (void)close(a.watch.fd);
+}
+
+static void directory_time_is_wall_time_until_it_is_known(void **state)
 {
     struct trace *trace = *state;
     const struct instant *now = loop_now(trace->loop);
     assert_int_equal(now->directory_ms, now->wall_ms);
-    loop_set_directory_offset_ms(trace->loop, -90000);
+    int64_t offset_ms = now->wall_ms - now->mono_ms - 90000;
+    loop_set_directory_offset_ms(trace->loop, offset_ms);
     assert_int_equal(now->directory_ms, now->wall_ms - 90000);
-    struct source a;
-    source_init(&a, trace, 'a');
-    loop_set_timer(trace->loop, &a.timer, now->mono_ms);
-    assert_int_equal(loop_turn(trace->loop), 0);
-    assert_int_equal(now->directory_ms, now->wall_ms - 90000);
-    (void)close(a.watch.fd);
+    turn_once(trace);
+    assert_int_equal(now->directory_ms, now->mono_ms + offset_ms);
+}
+
+static void setting_the_wall_clock_does_not_move_directory_time(void **state)
+{
+    struct trace *trace = *state;
+    const struct instant *now = loop_now(trace->loop);
+    loop_set_directory_offset_ms(trace->loop, now->wall_ms - now->mono_ms);
+    int64_t before_ms = now->directory_ms;
+    wall_step_s = 3600;
+    turn_once(trace);
+    assert_true(now->wall_ms >= before_ms + 3600 * 1000);
+    assert_in_range(now->directory_ms, before_ms, before_ms + 60 * 1000);
 }
 
 int main(void)
@@ -174,7 +206,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_timer_never_comes_early_and_a_cancelled_one_never, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(directory_time_is_wall_time_and_its_offset, setup,
+        cmocka_unit_test_setup_teardown(directory_time_is_wall_time_until_it_is_known, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(setting_the_wall_clock_does_not_move_directory_time, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

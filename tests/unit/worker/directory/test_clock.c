@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#define WALL_MS (INT64_C(1792000000) * 1000)
+#define MONO_MS (INT64_C(1792000000) * 1000)
 
 static int64_t stamp_of(int64_t directory_ms)
 {
@@ -23,8 +23,8 @@ static void the_median_does_not_lag_behind_the_directory(void **state)
         int64_t sum_ms = 0;
         for (int64_t phase_ms = 0; phase_ms < SECOND_MS; phase_ms++) {
             struct clock_samples samples = {0};
-            int64_t wall_ms = WALL_MS + phase_ms;
-            int64_t found_ms = clock_take(&samples, stamp_of(wall_ms + offsets_ms[i]), wall_ms);
+            int64_t mono_ms = MONO_MS + phase_ms;
+            int64_t found_ms = clock_take(&samples, stamp_of(mono_ms + offsets_ms[i]), mono_ms);
             assert_true(found_ms - offsets_ms[i] <= SECOND_MS / 2);
             assert_true(found_ms - offsets_ms[i] >= -SECOND_MS / 2);
             sum_ms += found_ms - offsets_ms[i];
@@ -38,8 +38,8 @@ static void one_wild_stamp_among_five_changes_nothing(void **state)
     (void)state;
     struct clock_samples samples = {0};
     for (int i = 0; i < CLOCK_SAMPLES - 1; i++)
-        (void)clock_take(&samples, stamp_of(WALL_MS), WALL_MS);
-    assert_int_equal(clock_take(&samples, stamp_of(WALL_MS + DAY_MS), WALL_MS), SECOND_MS / 2);
+        (void)clock_take(&samples, stamp_of(MONO_MS), MONO_MS);
+    assert_int_equal(clock_take(&samples, stamp_of(MONO_MS + DAY_MS), MONO_MS), SECOND_MS / 2);
 }
 
 static void only_the_last_five_count(void **state)
@@ -47,10 +47,10 @@ static void only_the_last_five_count(void **state)
     (void)state;
     struct clock_samples samples = {0};
     for (int i = 0; i < 100; i++)
-        (void)clock_take(&samples, WALL_MS + HOUR_MS, WALL_MS);
+        (void)clock_take(&samples, MONO_MS + HOUR_MS, MONO_MS);
     int64_t offset_ms = 0;
     for (int i = 0; i < 3; i++)
-        offset_ms = clock_take(&samples, WALL_MS - HOUR_MS, WALL_MS);
+        offset_ms = clock_take(&samples, MONO_MS - HOUR_MS, MONO_MS);
     assert_int_equal(offset_ms, -HOUR_MS + SECOND_MS / 2);
 }
 
