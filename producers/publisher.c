@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,27 +44,11 @@ static void *run(void *context)
 
         (void)pthread_mutex_lock(&publisher->mutex);
         publisher->returned = batch;
-        (void)pthread_cond_broadcast(&publisher->changed);
         ssize_t written = write(publisher->returned_fd, &(uint64_t){1}, sizeof(uint64_t));
         assert(written == sizeof(uint64_t)); /* a counter of one never blocks */
     }
     (void)pthread_mutex_unlock(&publisher->mutex);
     return NULL;
-}
-
-static void init_locks(struct publisher *publisher)
-{
-    pthread_condattr_t attributes;
-    int rc = pthread_condattr_init(&attributes);
-    assert(rc == 0);
-    /* The clock that settings.read_mono_ms reads. */
-    rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    assert(rc == 0);
-    rc = pthread_cond_init(&publisher->changed, &attributes);
-    assert(rc == 0);
-    (void)pthread_condattr_destroy(&attributes);
-    rc = pthread_mutex_init(&publisher->mutex, NULL);
-    assert(rc == 0);
 }
 
 static void dispose(struct publisher *publisher)
@@ -95,9 +80,12 @@ int publisher_new(const struct publisher_settings *settings, int timeout_ms,
     if (publisher == NULL)
         return -ENOMEM;
     publisher->settings = *settings;
-    init_locks(publisher);
+    int rc = pthread_mutex_init(&publisher->mutex, NULL);
+    assert(rc == 0);
+    rc = pthread_cond_init(&publisher->changed, NULL);
+    assert(rc == 0);
     publisher->returned_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int rc = publisher->returned_fd < 0 ? -errno : 0;
+    rc = publisher->returned_fd < 0 ? -errno : 0;
     if (rc == 0)
         rc = producer_open(&publisher->producer, &publisher->settings,
                            settings->read_mono_ms() + timeout_ms, reterr, reterr_bytes);
@@ -129,12 +117,11 @@ void publisher_submit(struct publisher *publisher, struct batch *batch)
 
 struct batch *publisher_take(struct publisher *publisher, int timeout_ms)
 {
-    int64_t until_ms = publisher->settings.read_mono_ms() + timeout_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    /* Not on the condition variable: none waits by the clock that settings.read_mono_ms reads. */
+    struct pollfd returned = {.fd = publisher->returned_fd, .events = POLLIN};
+    if (timeout_ms > 0)
+        (void)poll(&returned, 1, timeout_ms);
     (void)pthread_mutex_lock(&publisher->mutex);
-    int rc = timeout_ms > 0 ? 0 : ETIMEDOUT;
-    while (publisher->is_out && publisher->returned == NULL && rc != ETIMEDOUT)
-        rc = pthread_cond_timedwait(&publisher->changed, &publisher->mutex, &until);
     struct batch *batch = publisher->returned;
     if (batch != NULL) {
         uint64_t count;

@@ -14,13 +14,15 @@
 #include <cmocka.h>
 
 /* In the place of libc's: clocks that a test can set. */
-static time_t wall_step_s;
+static time_t wall_step_s, suspended_s;
 
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
     int rc = (int)syscall(SYS_clock_gettime, clock, ret_time);
     if (clock == CLOCK_REALTIME)
         ret_time->tv_sec += wall_step_s;
+    if (clock == CLOCK_BOOTTIME)
+        ret_time->tv_sec += suspended_s;
     return rc;
 }
 
@@ -79,7 +81,7 @@ static void source_raise(struct source *source)
 static int setup(void **state)
 {
     struct trace *trace = calloc(1, sizeof *trace);
-    wall_step_s = 0;
+    wall_step_s = suspended_s = 0;
     assert_int_equal(loop_new(&trace->loop), 0);
     *state = trace;
     return 0;
@@ -196,6 +198,21 @@ static void setting_the_wall_clock_does_not_move_directory_time(void **state)
     assert_in_range(now->directory_ms, before_ms, before_ms + 60 * 1000);
 }
 
+/* CLOCK_MONOTONIC leaves a suspend out; proofs and deadlines must not. */
+static void the_time_of_a_suspend_has_passed(void **state)
+{
+    struct trace *trace = *state;
+    struct source a;
+    source_init(&a, trace, 'a');
+    int64_t before_ms = loop_read_mono_ms();
+    loop_set_timer(trace->loop, &a.timer, before_ms + 3600 * 1000);
+    suspended_s = 3600;
+    assert_int_equal(loop_turn(trace->loop), 0);
+    assert_string_equal(trace->text, "a");
+    assert_true(loop_now(trace->loop)->mono_ms >= before_ms + 3600 * 1000);
+    (void)close(a.watch.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +225,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(directory_time_is_wall_time_until_it_is_known, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_time_of_a_suspend_has_passed, setup, teardown),
         cmocka_unit_test_setup_teardown(setting_the_wall_clock_does_not_move_directory_time, setup,
                                         teardown),
     };
