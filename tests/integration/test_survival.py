@@ -291,29 +291,23 @@ def test_an_outcome_that_slept_on_its_way_is_refused(scenes, freezable, figure):
 
 
 def test_a_password_that_is_being_set_during_a_rebalance_is_awaited_by_the_next_owner(scenes):
-    settings = {"directory": {"request_timeout_ms": 12000}}
-    guarded = scenes(settings=settings)
-    control = scenes(settings=settings, without="settling")
+    """The simulation has the control: whoever does not settle tells a password that is replaced."""
     users = USERS[:24]  # in all partitions, so that some of them move
-    for scene in (guarded, control):
-        scene.directory.fault(kind="delay", method="PATCH", delay_ms=10000, times=-1)
-        scene.worker()
-        scene.ask(*users)
-    for scene in (guarded, control):
-        wait_for(lambda scene=scene: len(scene.calls("PATCH")) == len(users), 20, "the PATCHes")
-        scene.directory.clear_faults()
-        scene.worker("worker-2")
-    for scene in (guarded, control):
-        assigned(scene.workers[1])
-        scene.outcomes()
-        n = 2 * len(users)
-        wait_for(lambda scene=scene: scene.directory.effects()["totals"]["passwords"] == n, 20,
-                 "the second passwords")
-    assert guarded.audit() == {}
+    scene = scenes(settings={"directory": {"request_timeout_ms": 12000}})
+    scene.directory.fault(kind="delay", method="PATCH", delay_ms=10000, times=-1)
+    scene.worker()
+    scene.ask(*users)
+    wait_for(lambda: len(scene.calls("PATCH")) == len(users), 20, "the PATCHes")
+    scene.directory.clear_faults()
+    scene.worker("worker-2")
+    assigned(scene.workers[1])
+    scene.outcomes()
+    wait_for(lambda: scene.directory.effects()["totals"]["passwords"] == 2 * len(users), 20,
+             "the second passwords")
+    assert scene.audit() == {}
     for user in users:
-        first, second = guarded.calls("PATCH", user)
+        first, second = scene.calls("PATCH", user)
         assert second["at_ms"] - first["at_ms"] >= 10000
-    assert "password" in control.audit()
 
 
 # ---- two of one name -------------------------------------------------------------------------

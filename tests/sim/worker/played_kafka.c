@@ -49,7 +49,7 @@ static void make_ready(struct world_worker *worker)
         struct request_partition *partition = &consumer->partitions[p];
         partition->id = p;
         partition->epoch = consumer->epoch;
-        partition->loaded_at_mono_ms = world->now_ms;
+        partition->loaded_at_mono_ms = world->controls.ignore_settling ? -DAY_MS : world->now_ms;
         offsets_init(&partition->offsets, world->committed[p]);
         consumer->position[p] = world->committed[p];
         consumer->held[p] = true;

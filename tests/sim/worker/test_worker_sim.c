@@ -244,6 +244,28 @@ static void without_done_records_a_kill_doubles_outcomes(void **state)
     assert_true(bad > 0);
 }
 
+static void without_settling_a_kill_lets_an_old_call_replace_the_told_password(void **state)
+{
+    (void)state;
+    int bad = 0;
+    bool more = true;
+    for (long event = 1; more && event < EVENTS_MAX; event++) {
+        struct world *world = small_world();
+        world->users[1].call_ms = 6 * SECOND_MS;
+        world->controls.ignore_settling = true;
+        more = run_and_kill(world, event);
+        if (more) {
+            world->users[1].call_ms = 0; /* the next incarnation's calls overtake the old one's */
+            world_start(world, 0);
+            world_assign(world, 0);
+        }
+        (void)world_run(world, world->now_ms + LONG_MS);
+        bad += world_verdict(world) != NULL;
+        world_free(world);
+    }
+    assert_true(bad > 0);
+}
+
 int main(void)
 {
     log_set_level(LOG_EMERG); /* thousands of restores */
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_worker_frozen_at_any_event_does_no_harm_when_it_wakes),
         cmocka_unit_test(without_fencing_by_generation_outcomes_are_doubled),
         cmocka_unit_test(without_proof_a_worker_that_wakes_changes_what_another_finished),
+        cmocka_unit_test(without_settling_a_kill_lets_an_old_call_replace_the_told_password),
         cmocka_unit_test(without_done_records_a_kill_doubles_outcomes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

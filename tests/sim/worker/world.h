@@ -53,6 +53,7 @@ struct world_controls {
     bool ignore_done_records; /* the journal's done records are not looked at */
     bool ignore_proof;        /* a change leaves however old its intent is */
     bool accept_old_generation;
+    bool ignore_settling; /* a resumed job does not wait for its predecessor's last call */
 };
 
 struct world_worker;
