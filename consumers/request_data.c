@@ -178,16 +178,6 @@ static bool read_locale(struct json_in *in, const json_t *value, const struct js
 
 /* ---- notify ---- */
 
-/* A word, or something with one "@" in it; a space would make it two in a mail header. */
-static bool recipient_is_valid(const char *text)
-{
-    const char *at = strchr(text, '@');
-    if (recipient_word(text) != 0)
-        return true;
-    return at != NULL && at > text && at[1] != '\0' && strchr(at + 1, '@') == NULL &&
-           strchr(text, ' ') == NULL;
-}
-
 static bool recipients_read(struct json_in *in, const json_t *value, size_t min,
                             struct recipients *recipients)
 {
@@ -201,7 +191,7 @@ static bool recipients_read(struct json_in *in, const json_t *value, size_t min,
         const char *text = json_in_text(in, element, ADDRESS_BYTES);
         if (text == NULL)
             return false;
-        if (!recipient_is_valid(text))
+        if (recipient_word(text) == 0 && !text_is_address(text))
             return json_in_fail(in, "is neither an address nor one of: user-alternate, manager, "
                                     "requester");
         bool fits = text_copy(recipients->address[i], sizeof recipients->address[i], text);

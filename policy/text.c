@@ -57,6 +57,16 @@ bool text_is_guid(const char *text)
     return true;
 }
 
+bool text_is_address(const char *text)
+{
+    const char *sign = strchr(text, '@');
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
+        if (*at <= ' ' || *at == 0x7f || strchr("<>,;\"", *at) != NULL)
+            return false;
+    return strlen(text) <= ADDRESS_BYTES && sign != NULL && sign != text && sign[1] != '\0' &&
+           strchr(sign + 1, '@') == NULL;
+}
+
 void string_list_clear(struct string_list *list)
 {
     list->n = 0;

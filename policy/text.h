@@ -32,6 +32,10 @@ char text_lower_char(char c);
 /* True for 8-4-4-4-12 hex digits of either case, and nothing else. */
 bool text_is_guid(const char *text);
 
+/* One e-mail address and nothing beside it: one "@" with something on both sides, and none of the
+ * characters that make it two, or a name with an address, in a mail header (RFC 5322 3.4). */
+bool text_is_address(const char *text);
+
 /* Strings packed one after the other, each with its zero: proxy addresses of one user. Exchange
  * Online allows 300 of them; what does not fit is counted in `left_out`, never cut in half. The
  * bytes come last so that an owner can start a list without touching its pages. */

@@ -72,17 +72,10 @@ bool add_allowed_policy(struct settings *settings, const char *text, char *reter
     return refuse(reterr, "not a policy", text);
 }
 
-static bool is_address(const char *text)
-{
-    const char *sign = strchr(text, '@');
-    return strlen(text) <= ADDRESS_BYTES && sign != NULL && sign != text && sign[1] != '\0' &&
-           strchr(sign + 1, '@') == NULL && strpbrk(text, " <>,;\"") == NULL;
-}
-
 bool add_notify_default(struct settings *settings, const char *text, char *reterr)
 {
     struct recipients *recipients = &settings->policy.notify_default;
-    if (recipient_word(text) == 0 && !is_address(text))
+    if (recipient_word(text) == 0 && !text_is_address(text))
         return refuse(reterr, "neither manager, requester, user-alternate nor an address", text);
     if (recipients->n == RECIPIENTS_MAX)
         return refuse(reterr, "at most 5 recipients", text);
