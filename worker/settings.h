@@ -92,8 +92,9 @@ void settings_free(struct settings *settings);
 
 /* Takes over from `fresh`, which stays the caller's to free, what may change while running:
  * reloadable rows, and the client secrets of tenants when these stayed the same. Reports each other
- * row that differs (LOG_WARNING): it needs a restart. */
-void settings_reload(struct settings *settings, struct settings *fresh,
+ * row that differs (LOG_WARNING): it needs a restart. False, with a line (LOG_ERR), when the two do
+ * not go together: then nothing is taken over. */
+bool settings_reload(struct settings *settings, struct settings *fresh,
                      const struct settings_report *report);
 
 /* `kafka.properties` as librdkafka wants them, pointing into `settings`; how many. */

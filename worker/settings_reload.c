@@ -55,9 +55,29 @@ static bool tenants_equal(const struct settings *a, const struct settings *b,
     return equal;
 }
 
-void settings_reload(struct settings *settings, struct settings *fresh,
+/* A request must not outlive what is remembered of it, and the window is the journal's until the
+ * next start, whatever the file says by now. */
+static bool age_fits(const struct settings *settings, const struct settings *fresh,
                      const struct settings_report *report)
 {
+    char line[SETTING_MESSAGE_BYTES];
+    if (fresh->policy.max_request_age_ms <= settings->dedupe_window_ms)
+        return true;
+    snprintf(line, sizeof line,
+             "policy.max_request_age_hours: must not be above journal.dedupe_window_hours, which "
+             "is %d until the next start (%d > %d)",
+             (int)(settings->dedupe_window_ms / HOUR_MS),
+             (int)(fresh->policy.max_request_age_ms / HOUR_MS),
+             (int)(settings->dedupe_window_ms / HOUR_MS));
+    report->on_line(report->context, LOG_ERR, line);
+    return false;
+}
+
+bool settings_reload(struct settings *settings, struct settings *fresh,
+                     const struct settings_report *report)
+{
+    if (!age_fits(settings, fresh, report))
+        return false;
     int n_rows;
     const struct setting_row *rows = settings_rows(&n_rows);
     for (int i = 0; i < n_rows; i++)
@@ -65,12 +85,13 @@ void settings_reload(struct settings *settings, struct settings *fresh,
             reload_row(settings, fresh, i, report);
     settings->policy.name_policy_allowed[NAME_POLICY_REJECT] = true;
     if (!tenants_equal(settings, fresh, report))
-        return;
+        return true;
     for (int n = 0; n < settings->directory.n_tenants; n++) {
         char *old = settings->directory.tenants[n].client_secret;
         settings->directory.tenants[n].client_secret = fresh->directory.tenants[n].client_secret;
         fresh->directory.tenants[n].client_secret = old;
     }
+    return true;
 }
 
 int settings_properties(const struct settings *settings,

@@ -407,7 +407,7 @@ static void a_reload_takes_what_is_reloadable_and_names_the_rest(void **state)
         load_text(place, TENANT "log = { level = \"debug\"; }; kafka = { group = \"other\"; };"
                                 "policy = { requester_roles = [ ]; retention_days = 20; "
                                 "secret_recipients = [ \"@contoso.com\" ]; };");
-    settings_reload(settings, fresh, &report);
+    assert_true(settings_reload(settings, fresh, &report));
     settings_free(fresh);
     fflush(place->file);
     assert_int_equal(settings->log_level, LOG_DEBUG);
@@ -427,13 +427,33 @@ static void a_reload_takes_what_is_reloadable_and_names_the_rest(void **state)
     settings_free(settings);
 }
 
+static void a_reload_keeps_the_age_within_the_window_in_force(void **state)
+{
+    struct place *place = *state;
+    const struct settings_report report = {on_line, place};
+    struct settings *settings = load_text(place, TENANT);
+    struct settings *fresh =
+        load_text(place, TENANT "journal = { dedupe_window_hours = 200; };"
+                                "policy = { max_request_age_hours = 100; retention_days = 20; };");
+    assert_false(settings_reload(settings, fresh, &report));
+    settings_free(fresh);
+    fflush(place->file);
+    assert_int_equal(settings->policy.max_request_age_ms, 72 * (int64_t)HOUR_MS);
+    assert_int_equal(settings->policy.retention_days, 30);
+    assert_string_equal(place->lines,
+                        "policy.max_request_age_hours: must not be above "
+                        "journal.dedupe_window_hours, which is 72 until the next start "
+                        "(100 > 72)\n");
+    settings_free(settings);
+}
+
 static void a_reload_without_changes_says_nothing(void **state)
 {
     struct place *place = *state;
     const struct settings_report report = {on_line, place};
     struct settings *settings = load_text(place, TENANT);
     struct settings *fresh = load_text(place, TENANT);
-    settings_reload(settings, fresh, &report);
+    assert_true(settings_reload(settings, fresh, &report));
     fflush(place->file);
     assert_string_equal(place->lines, "");
     settings_free(fresh);
@@ -476,6 +496,7 @@ int main(void)
         TEST(a_file_that_is_not_there_is_an_error),
         TEST(a_zero_byte_does_not_hide_the_rest_of_a_file),
         TEST(a_reload_takes_what_is_reloadable_and_names_the_rest),
+        TEST(a_reload_keeps_the_age_within_the_window_in_force),
         TEST(a_reload_without_changes_says_nothing),
         TEST(more_tenants_than_there_is_room_for_are_refused),
     };
