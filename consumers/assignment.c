@@ -27,6 +27,14 @@ struct assigned_partition *assignment_find(struct assignment *assignment, int32_
     return NULL;
 }
 
+bool assignment_is_below(const struct assignment *assignment, int n)
+{
+    for (int i = 0; i < assignment->n; i++)
+        if (assignment->partitions[i].id >= n)
+            return false;
+    return true;
+}
+
 void assignment_ask(struct assignment *assignment, rd_kafka_t *handle, const char *group,
                     const char *topic, rd_kafka_queue_t *queue)
 {

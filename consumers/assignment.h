@@ -32,6 +32,9 @@ struct assignment *assignment_new(const rd_kafka_topic_partition_list_t *list, u
 /* NULL: not part of it. */
 struct assigned_partition *assignment_find(struct assignment *assignment, int32_t partition);
 
+/* All of its partitions have numbers below n. */
+bool assignment_is_below(const struct assignment *assignment, int n);
+
 /* Asks the group's coordinator for the starts that are unknown; the answer comes to `queue`, with
  * the epoch as its opaque. */
 void assignment_ask(struct assignment *assignment, rd_kafka_t *handle, const char *group,

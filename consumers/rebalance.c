@@ -308,8 +308,9 @@ void rebalance_act(struct request_consumer *consumer)
             subscribe(consumer);
     } else if (consumer->state == ASKING) {
         consumer->act_at_mono_ms = INT64_MAX; /* until the answer */
-        if (!consumer->assignment->asked)
-            topics_check(consumer); /* partitions may have been added since */
+        if (!consumer->assignment->asked &&
+            !assignment_is_below(consumer->assignment, consumer->n_all))
+            topics_check(consumer); /* partitions were added */
         if (consumer->state == FAILED)
             return;
         if (consumer->assignment->n_unknown == 0)

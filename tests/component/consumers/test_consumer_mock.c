@@ -113,6 +113,19 @@ static void the_journal_is_read_before_a_partition_is_assigned(void **state)
         assert_true(member.journal_was_there[i]);
 }
 
+/* The topics' partitions are known from the start; only new ones are worth a question that blocks.
+ */
+static void an_assignment_does_not_wait_for_a_slow_broker(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    member_start(&member, rig, "one", FAST, N_FAST);
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 200);
+    UNTIL(member.n_assigned == 4);
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
+    assert_in_range(member.longest_service_us, 0, 150 * 1000);
+}
+
 static void a_stored_record_is_fetched_by_its_offset(void **state)
 {
     struct rig *rig = *state;
@@ -272,6 +285,7 @@ int main(int argc, char **argv)
         WITH_RIG(what_is_not_taken_waits_and_the_group_stays),
         WITH_RIG(a_new_record_wakes_the_loop),
         WITH_RIG(the_journal_is_read_before_a_partition_is_assigned),
+        WITH_RIG(an_assignment_does_not_wait_for_a_slow_broker),
         WITH_RIG(a_stored_record_is_fetched_by_its_offset),
         WITH_RIG(a_partition_with_an_unreadable_journal_is_not_taken),
         WITH_RIG(an_offset_that_is_refused_is_asked_for_again_and_never_none),
