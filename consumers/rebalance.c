@@ -1,5 +1,7 @@
 #include "consumers/rebalance.h"
 
+#include "consumers/journal_care.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +73,8 @@ static void subscribe(struct request_consumer *consumer)
     rd_kafka_resp_err_t error = rd_kafka_subscribe(consumer->handle, topics);
     assert(error == RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_topic_partition_list_destroy(topics);
+    journal_care_ask(consumer->handle, consumer->requests_topic, consumer->journal_topic,
+                     consumer->queue);
     consumer->state = IDLE;
 }
 

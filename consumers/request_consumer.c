@@ -1,4 +1,5 @@
 #include "consumers/request_consumer.h"
+#include "consumers/journal_care.h"
 #include "consumers/rebalance.h"
 
 #include <assert.h>
@@ -55,6 +56,7 @@ static void on_error(struct request_consumer *consumer, rd_kafka_resp_err_t code
 static void on_event(struct request_consumer *consumer, rd_kafka_event_t *event)
 {
     const char *facility, *text;
+    char line[512];
     int level;
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_REBALANCE:
@@ -65,6 +67,11 @@ static void on_event(struct request_consumer *consumer, rd_kafka_event_t *event)
         break;
     case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
         rebalance_on_answer(consumer, event);
+        break;
+    case RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT:
+        if (!journal_care_answer(event, consumer->requests_topic, consumer->journal_topic, line,
+                                 sizeof line))
+            consumer_log(consumer, LOG_WARNING, line);
         break;
     case RD_KAFKA_EVENT_ERROR:
         on_error(consumer, rd_kafka_event_error(event), rd_kafka_event_error_string(event));

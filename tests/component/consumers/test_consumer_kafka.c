@@ -256,6 +256,31 @@ static void topics_may_be_made_later(void **state)
     UNTIL(member.n_taken == 3 * PARTITIONS);
 }
 
+static void set_config(struct rig *rig, const char *topic, const char *name, const char *value)
+{
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_ConfigResource_set_config(resource, name, value);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->producer);
+    rd_kafka_AlterConfigs(rig->producer, &resource, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
+    assert_int_equal(rd_kafka_event_error(event), 0);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_ConfigResource_destroy(resource);
+}
+
+static void a_journal_that_is_not_kept_long_enough_is_told(void **state)
+{
+    struct rig *rig = *state;
+    static struct member one, two;
+    start_member(&one, rig, "one");
+    UNTIL(strstr(one.log, "cleanup.policy is delete, should be compact,delete") != NULL);
+    set_config(rig, rig->journal, "retention.ms", "3600000");
+    start_member(&two, rig, "two");
+    UNTIL(strstr(two.log, "retention.ms 3600000 is below the requests'") != NULL);
+}
+
 static void an_offset_out_of_range_starts_at_the_earliest(void **state)
 {
     struct rig *rig = *state;
@@ -409,6 +434,7 @@ int main(int argc, char **argv)
         WITH_RIG(a_restart_within_the_session_disturbs_nobody),
         WITH_RIG(the_older_of_two_with_one_name_ends),
         cmocka_unit_test_setup_teardown(topics_may_be_made_later, setup_without_topics, teardown),
+        WITH_RIG(a_journal_that_is_not_kept_long_enough_is_told),
         WITH_RIG(an_offset_out_of_range_starts_at_the_earliest),
         cmocka_unit_test_setup_teardown(so_does_the_only_partition, setup_without_topics, teardown),
         WITH_RIG(a_killed_members_partitions_go_to_the_other_after_its_session),
