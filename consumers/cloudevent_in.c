@@ -1,7 +1,7 @@
 #include "consumers/cloudevent_in.h"
 
 #include "consumers/request_data.h"
-#include "consumers/utf8.h"
+#include "policy/utf8.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "consumers/json_in.h"
 
-#include "consumers/utf8.h"
+#include "policy/utf8.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 #include "producers/json_out.h"
 
 #include "policy/time_text.h"
+#include "policy/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,27 +103,6 @@ void json_out_close_array(struct json_out *out)
     close_container(out, "]");
 }
 
-/* Length of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629 4: no overlong forms, no
- * surrogates, nothing above U+10FFFF). The closing zero ends a cut sequence. */
-static size_t sequence_length(const unsigned char *text)
-{
-    unsigned char lead = text[0];
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xC2 || lead > 0xF4)
-        return 0;
-    size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    for (size_t i = 1; i < length; i++) {
-        if (text[i] < low || text[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xBF;
-    }
-    return length;
-}
-
 static void append_escaped(struct json_out *out, unsigned char c)
 {
     static const char names[] = "\b\f\n\r\t\"\\";
@@ -153,7 +133,7 @@ void json_out_text(struct json_out *out, const char *name, const char *text)
         at += plain;
         if (*at == '\0')
             break;
-        size_t length = sequence_length(at);
+        size_t length = utf8_sequence(at, UTF8_BYTES_PER_CHAR);
         if (length == 0)
             append(out, "\xEF\xBF\xBD", 3); /* U+FFFD */
         else if (length == 1)

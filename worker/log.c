@@ -1,6 +1,8 @@
 #include "worker/log.h"
 
+#include "policy/text.h"
 #include "policy/time_text.h"
+#include "policy/utf8.h"
 #include "worker/clock.h"
 
 #include <assert.h>
@@ -40,32 +42,6 @@ static void add(struct line *line, const char *text)
     add_bytes(line, text, strlen(text));
 }
 
-/* How many bytes the UTF-8 sequence at `at` has (RFC 3629 4), 0 if it is none. Text ends in a
- * zero, which is no continuation byte, so nothing behind it is read. */
-static size_t utf8_length(const unsigned char *at)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (at[0] < forms[i].first_low || at[0] > forms[i].first_high)
-            continue;
-        size_t length = forms[i].length;
-        if (length > 1 && (at[1] < forms[i].second_low || at[1] > forms[i].second_high))
-            return 0;
-        for (size_t k = 2; k < length; k++)
-            if ((at[k] & 0xc0) != 0x80)
-                return 0;
-        return length;
-    }
-    return 0;
-}
-
 /* One character that may not stand as it is, as JSON writes it; the other formats use the same. */
 static void add_escaped(struct line *line, unsigned char c)
 {
@@ -86,7 +62,7 @@ static void add_quoted(struct line *line, const char *text)
     size_t taken = 0;
     add(line, "\"");
     while (*at != '\0') {
-        size_t length = utf8_length(at);
+        size_t length = utf8_sequence(at, UTF8_BYTES_PER_CHAR);
         if (taken + (length > 0 ? length : 1) > LOG_VALUE_BYTES) {
             add(line, "...");
             break;

@@ -1,7 +1,7 @@
 /* The request decoder on any bytes, written as the golden inputs are (record_text.h): whatever it
  * says must be safe to publish. */
 #include "consumers/request_decode.h"
-#include "consumers/utf8.h"
+#include "policy/utf8.h"
 #include "tests/unit/consumers/record_text.h"
 
 #include <assert.h>

@@ -2,8 +2,8 @@
  * expected is what it must become, one line a field. A new case is a new directory; run with
  * GOLDEN_UPDATE=1 to have `expected` written, then read it. */
 #include "consumers/request_decode.h"
-#include "consumers/utf8.h"
 #include "policy/time_text.h"
+#include "policy/utf8.h"
 #include "tests/unit/consumers/record_text.h"
 
 #include <dirent.h>

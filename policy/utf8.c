@@ -1,7 +1,6 @@
-#include "consumers/utf8.h"
+#include "policy/utf8.h"
 
-/* Bytes of the code point at text, 0: not valid. */
-static size_t sequence_bytes(const unsigned char *text, size_t bytes)
+size_t utf8_sequence(const unsigned char *text, size_t bytes)
 {
     /* by lead byte: length, and the range of the second byte that rules out longer forms than
      * needed, surrogates and what lies beyond U+10FFFF (RFC 3629 4) */
@@ -30,7 +29,7 @@ bool utf8_is_valid(const char *text, size_t bytes)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (bytes > 0) {
-        size_t length = sequence_bytes(at, bytes);
+        size_t length = utf8_sequence(at, bytes);
         if (length == 0)
             return false;
         at += length;
