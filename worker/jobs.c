@@ -14,9 +14,31 @@
 static void answered(void *context, const struct directory_answer *answer);
 static void woken(void *context);
 
+/* Slots are kept when they are freed: an allocator would carve up the untouched pages between them
+ * (18 MB of 86 at 256 calls in flight). Not under AddressSanitizer, which must see their end. */
+static struct slot *slot_take_memory(struct worker *worker)
+{
+    struct slot *slot = worker->free_slots;
+    if (slot == NULL)
+        return malloc(sizeof *slot);
+    worker->free_slots = slot->after;
+    return slot;
+}
+
+static void slot_give_memory(struct worker *worker, struct slot *slot)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)worker;
+    free(slot);
+#else
+    slot->after = worker->free_slots;
+    worker->free_slots = slot;
+#endif
+}
+
 struct slot *slot_new(struct worker *worker)
 {
-    struct slot *slot = malloc(sizeof *slot);
+    struct slot *slot = slot_take_memory(worker);
     if (slot == NULL)
         return NULL;
     /* Not the job: job_init knows which of its pages need touching. */
@@ -106,7 +128,7 @@ static void slot_free(struct slot *slot)
     if (slot->after != NULL)
         slot->after->before = slot->before;
     worker->n_slots--;
-    free(slot);
+    slot_give_memory(worker, slot);
 }
 
 void slot_end(struct slot *slot)
@@ -123,6 +145,10 @@ void slots_free(struct worker *worker)
 {
     while (worker->slots != NULL)
         slot_free(worker->slots);
+    for (struct slot *slot; (slot = worker->free_slots) != NULL;) {
+        worker->free_slots = slot->after;
+        free(slot);
+    }
 }
 
 void jobs_run_ready(struct worker *worker)

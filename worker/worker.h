@@ -97,6 +97,7 @@ struct worker {
     /* jobs */
     struct lanes lanes;
     struct slot *slots;
+    struct slot *free_slots; /* by `after`; the last one freed first: its pages are touched */
     int n_slots;
     int n_asking;
     struct slot *ready_first, *ready_last;
