@@ -1,10 +1,11 @@
 #include "consumers/kafka_in.h"
 
+#include "policy/text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static bool option_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *reterr,
                        size_t reterr_bytes)
@@ -24,15 +25,15 @@ static bool options_set(rd_kafka_conf_t *conf, const struct kafka_option *option
 static bool property_set(rd_kafka_conf_t *conf, const char *property, char *reterr,
                          size_t reterr_bytes)
 {
-    char name[128];
-    const char *equals = strchr(property, '=');
-    if (equals == NULL || (size_t)(equals - property) >= sizeof name) {
-        snprintf(reterr, reterr_bytes, "\"%.64s\" is not of the form name=value", property);
+    enum { PROPERTY_NAME_BYTES = 128 };
+    char name[PROPERTY_NAME_BYTES];
+    const char *value;
+    if (!text_split_at(property, '=', name, sizeof name, &value)) {
+        /* Not the property itself: its value may be a secret. */
+        snprintf(reterr, reterr_bytes, "a Kafka property is not of the form name=value");
         return false;
     }
-    memcpy(name, property, (size_t)(equals - property));
-    name[equals - property] = '\0';
-    return option_set(conf, name, equals + 1, reterr, reterr_bytes);
+    return option_set(conf, name, value, reterr, reterr_bytes);
 }
 
 int kafka_in_new(const struct request_consumer_settings *settings,

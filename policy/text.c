@@ -15,6 +15,18 @@ bool text_copy(char *to, size_t to_bytes, const char *from)
     return true;
 }
 
+bool text_split_at(const char *text, char at, char *ret_head, size_t head_bytes,
+                   const char **ret_rest)
+{
+    const char *found = strchr(text, at);
+    if (found == NULL || found == text || (size_t)(found - text) >= head_bytes)
+        return false;
+    memcpy(ret_head, text, (size_t)(found - text));
+    ret_head[found - text] = '\0';
+    *ret_rest = found + 1;
+    return true;
+}
+
 char text_lower_char(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

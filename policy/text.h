@@ -23,6 +23,11 @@ enum {
 /* Copies with the closing zero. False, and to is "", when from does not fit in to_bytes. */
 bool text_copy(char *to, size_t to_bytes, const char *from);
 
+/* Splits at the first `at`. False when there is none, or what stands before it is nothing or does
+ * not fit into head_bytes with its closing zero. */
+bool text_split_at(const char *text, char at, char *ret_head, size_t head_bytes,
+                   const char **ret_rest);
+
 /* Compares and lowers ASCII letters only: user names and mail addresses are compared this way. */
 bool text_equal_ignore_case(const char *a, const char *b);
 bool text_ends_with_ignore_case(const char *text, const char *end);

@@ -1,10 +1,10 @@
 #include "producers/producer.h"
 
+#include "policy/text.h"
 #include "producers/out_message.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { CALL_MS = 2000, PROPERTY_NAME_BYTES = 128 };
 
@@ -36,16 +36,14 @@ int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, c
 static int set_property(rd_kafka_conf_t *conf, const char *property, char *reterr,
                         size_t reterr_bytes)
 {
-    const char *equals = strchr(property, '=');
     char name[PROPERTY_NAME_BYTES];
-    if (equals == NULL || (size_t)(equals - property) >= sizeof name) {
+    const char *value;
+    if (!text_split_at(property, '=', name, sizeof name, &value)) {
         /* Not the property itself: its value may be a secret. */
         (void)snprintf(reterr, reterr_bytes, "a Kafka property is not of the form name=value");
         return -EINVAL;
     }
-    memcpy(name, property, (size_t)(equals - property));
-    name[equals - property] = '\0';
-    return kafka_conf_set(conf, name, equals + 1, reterr, reterr_bytes);
+    return kafka_conf_set(conf, name, value, reterr, reterr_bytes);
 }
 
 int kafka_conf_new(const struct publisher_settings *settings, rd_kafka_conf_t **ret_conf,

@@ -1,5 +1,7 @@
 #include "worker/kafka_property.h"
 
+#include "policy/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,18 +44,6 @@ static const struct {
     {"queued.max.messages.kbytes", "together with not taking, it is the back-pressure"},
     {"log.queue", "the worker's log takes librdkafka's lines"},
 };
-
-bool kafka_property_split(const char *text, char ret_name[PROPERTY_NAME_BYTES + 1],
-                          const char **ret_value)
-{
-    size_t length = strcspn(text, "=");
-    if (text[length] != '=' || length == 0 || length > PROPERTY_NAME_BYTES)
-        return false;
-    memcpy(ret_name, text, length);
-    ret_name[length] = '\0';
-    *ret_value = text + length + 1;
-    return true;
-}
 
 bool kafka_property_is_secret(const char *name)
 {
@@ -102,7 +92,7 @@ bool kafka_property_set(rd_kafka_conf_t *conf, const char *text, char **ret_valu
     char why[PROPERTY_ERROR_BYTES] = "";
     const char *written;
     char *value;
-    if (!kafka_property_split(text, name, &written)) {
+    if (!text_split_at(text, '=', name, sizeof name, &written)) {
         snprintf(reterr, PROPERTY_ERROR_BYTES, "must be name=value");
         return false;
     }

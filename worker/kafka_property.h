@@ -8,10 +8,6 @@
 
 enum { PROPERTY_NAME_BYTES = 128, PROPERTY_ERROR_BYTES = 512 };
 
-/* Splits at the first "=". False: there is no name. */
-bool kafka_property_split(const char *text, char ret_name[PROPERTY_NAME_BYTES + 1],
-                          const char **ret_value);
-
 /* Its value must not be shown, and must not stand in a file or on a command line. */
 bool kafka_property_is_secret(const char *name);
 

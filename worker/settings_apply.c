@@ -123,8 +123,8 @@ static void list_remember(const config_setting_t *value, const struct setting_ro
     fputs("[", file);
     for (int i = 0; i < config_setting_length(value); i++) {
         const char *text = config_setting_get_string_elem(value, i);
-        if (row->add == add_property && text != NULL && kafka_property_split(text, name, &rest) &&
-            kafka_property_is_secret(name)) {
+        if (row->add == add_property && text != NULL &&
+            text_split_at(text, '=', name, sizeof name, &rest) && kafka_property_is_secret(name)) {
             snprintf(shown, sizeof shown, "%s=<redacted>", name);
             text = shown;
         }

@@ -133,7 +133,7 @@ static bool add_set_property(struct settings *settings, rd_kafka_conf_t *conf, c
     char *value;
     if (!kafka_property_set(conf, text, &value, reterr))
         return false;
-    kafka_property_split(text, name, &written);
+    text_split_at(text, '=', name, sizeof name, &written);
     if (has_property(properties, name)) {
         secret_free(value);
         return refuse(reterr, "set twice", name);
@@ -153,7 +153,8 @@ bool add_property(struct settings *settings, const char *text, char *reterr)
 {
     char name[PROPERTY_NAME_BYTES + 1];
     const char *written, *why;
-    if (kafka_property_split(text, name, &written) && (why = kafka_property_owned(name)) != NULL) {
+    if (text_split_at(text, '=', name, sizeof name, &written) &&
+        (why = kafka_property_owned(name)) != NULL) {
         snprintf(reterr, SETTING_MESSAGE_BYTES, "%s cannot be set: %s", name, why);
         return false;
     }

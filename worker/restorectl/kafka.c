@@ -1,5 +1,6 @@
 #include "worker/restorectl/kafka.h"
 
+#include "policy/text.h"
 #include "worker/kafka_property.h"
 
 #include <stdlib.h>
@@ -79,7 +80,8 @@ static enum exit_code set_property(rd_kafka_conf_t *conf, const char *text)
     char name[PROPERTY_NAME_BYTES + 1];
     char wrong[PROPERTY_ERROR_BYTES];
     const char *value, *why;
-    if (kafka_property_split(text, name, &value) && (why = kafka_property_owned(name)) != NULL) {
+    if (text_split_at(text, '=', name, sizeof name, &value) &&
+        (why = kafka_property_owned(name)) != NULL) {
         fprintf(stderr, "restorectl: -X %s cannot be set: %s\n", name, why);
         return EXIT_USAGE;
     }
@@ -100,7 +102,7 @@ static enum exit_code fill_conf(const struct connection *connection, rd_kafka_co
     rd_kafka_conf_res_t result = RD_KAFKA_CONF_OK;
     int n = settings_properties(connection->settings, properties);
     for (int i = 0; i < n; i++) /* the loader has tried them */
-        if (kafka_property_split(properties[i], name, &value))
+        if (text_split_at(properties[i], '=', name, sizeof name, &value))
             (void)rd_kafka_conf_set(conf, name, value, wrong, sizeof wrong);
     for (int i = 0; i < connection->n_properties; i++) {
         enum exit_code code = set_property(conf, connection->properties[i]);
