@@ -1,6 +1,7 @@
-/* A test that proves a guard must fail without it. In builds with WORKER_TEST_CONTROLS the
- * environment RESTORE_TEST_WITHOUT=prereq,proof switches single guards off; anywhere else, the
- * release above all, this is the constant false and the guards cannot be reached.
+/* A test that proves a guard must fail without it. Where RESTORE_TEST_CONTROLS is defined (CMake's
+ * WORKER_TEST_CONTROLS does it) the environment RESTORE_TEST_WITHOUT=prereq,proof switches single
+ * guards off; anywhere else, the release above all, this is the constant false and the guards
+ * cannot be reached.
  *
  *   prereq        libcurl may send a change again by itself
  *   proof         a change leaves however old its intent is
