@@ -12,8 +12,8 @@ enum { JWE_PLAINTEXT_BYTES_MAX = 16 * 1024 };
 int jwe_encrypt(const struct recipient_key *key, const void *plaintext, size_t bytes,
                 char **ret_compact);
 
-/* Makes jansson clear memory before it frees it, for the whole process: libjose keeps keys in
- * jansson strings. To be called once, before other threads are started. */
+/* Makes jansson clear memory before it frees it, for the whole process: keys and tokens pass
+ * through its strings. To be called once, before other threads are started. */
 void jwe_clear_freed_json(void);
 
 #endif
