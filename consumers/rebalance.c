@@ -97,7 +97,6 @@ static void assignment_begin(struct request_consumer *consumer, struct assignmen
     consumer->assignment = assignment;
     consumer->state = ASKING;
     consumer->act_at_mono_ms = consumer->now_mono_ms;
-    consumer->trouble[0] = '\0';
 }
 
 static void assignment_load(struct request_consumer *consumer)
@@ -137,7 +136,6 @@ void rebalance_on_loaded(void *context, int32_t id, enum journal_load load, cons
     }
     if (load == JOURNAL_UNREADABLE) {
         partition->unreadable = true;
-        snprintf(consumer->trouble, sizeof consumer->trouble, "%s", why);
         consumer_log(consumer, LOG_ERR, why);
     }
     if (consumer->assignment->n_unended == 0)
@@ -149,9 +147,8 @@ static struct held *held_new(struct request_consumer *consumer,
 {
     struct held *held = calloc(1, sizeof *held);
     assert(held != NULL);
-    held->partition = (struct request_partition){.id = assigned->id,
-                                                 .epoch = consumer->assignment->epoch,
-                                                 .loaded_at_mono_ms = consumer->now_mono_ms};
+    held->partition =
+        (struct request_partition){.id = assigned->id, .loaded_at_mono_ms = consumer->now_mono_ms};
     offsets_init(&held->partition.offsets, assignment_base(assigned));
     /* Split off before rd_kafka_assign: it forwards the queue to the consumer's own only if nobody
      * has forwarded it before, and so no record can come by the wrong way. */

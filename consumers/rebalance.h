@@ -49,7 +49,6 @@ struct request_consumer {
     struct assigned_partition out_of_range; /* `start` UNKNOWN: none */
     rd_kafka_resp_err_t take_error;
     struct log_limit limit;
-    char trouble[160];
 };
 
 void consumer_log(struct request_consumer *consumer, int level, const char *line);

@@ -182,27 +182,10 @@ static struct held *held_find(const struct request_consumer *consumer, int32_t i
     return NULL;
 }
 
-struct request_partition *request_consumer_partition(struct request_consumer *consumer, int32_t id,
-                                                     uint32_t epoch)
-{
-    struct held *held = held_find(consumer, id);
-    return held != NULL && held->partition.epoch == epoch ? &held->partition : NULL;
-}
-
 void request_consumer_share(const struct request_consumer *consumer, int *ret_held, int *ret_all)
 {
     *ret_held = consumer->n_held;
     *ret_all = consumer->n_all;
-}
-
-const char *request_consumer_trouble(const struct request_consumer *consumer)
-{
-    return consumer->trouble[0] != '\0' ? consumer->trouble : NULL;
-}
-
-int64_t request_consumer_forgotten_ms(const struct request_consumer *consumer)
-{
-    return consumer->index.forgotten_ms;
 }
 
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,

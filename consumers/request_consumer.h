@@ -12,11 +12,9 @@
 
 struct request_consumer;
 
-/* One partition while it is held. A job remembers `epoch`; when it differs the partition was
- * revoked in between, and the job belongs to nobody. */
+/* One partition while it is held. */
 struct request_partition {
     int32_t id;
-    uint32_t epoch; /* grows with every assignment */
     struct offsets offsets;
     int64_t loaded_at_mono_ms; /* when the journal had been read: settling counts from here */
 };
@@ -65,17 +63,8 @@ const struct record *request_consumer_take(struct request_consumer *consumer,
                                            struct open_offset *entry);
 void request_consumer_release(struct request_consumer *consumer);
 
-/* Held partition `id`, NULL if it is not held (any more) under this epoch. */
-struct request_partition *request_consumer_partition(struct request_consumer *consumer, int32_t id,
-                                                     uint32_t epoch);
 /* Held / all partitions of the topic: this instance's share. */
 void request_consumer_share(const struct request_consumer *consumer, int *ret_held, int *ret_all);
-
-/* Why a partition of ours is not taken (its journal cannot be read), for /readyz; NULL: all are. */
-const char *request_consumer_trouble(const struct request_consumer *consumer);
-/* Outcomes up to this moment may have been forgotten before their window was over, because there
- * were too many (metric dedupe_window_seconds); 0: none. Wall clock. */
-int64_t request_consumer_forgotten_ms(const struct request_consumer *consumer);
 
 /* Index of the journal: survives a revoke, so that only the tail is read after it. */
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,

@@ -26,7 +26,6 @@ struct requester {
     struct requester_facts facts;
     enum directory_status status;
     int http_status;
-    int64_t at_ms;
     char request_id[GUID_CHARS + 1];
 };
 

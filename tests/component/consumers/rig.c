@@ -145,7 +145,6 @@ static void on_assigned(void *context, struct request_partition *partition)
     member->n_assigned++;
     member->assigned_ms = rig_now_ms();
     member->held[partition->id] = partition;
-    member->epoch[partition->id] = partition->epoch;
     member->taken[partition->id] = 0; /* begins anew where nothing was committed */
     struct journal_key key;
     if (member->expected_key != NULL &&

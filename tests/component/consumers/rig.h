@@ -43,7 +43,6 @@ struct member {
     int taken[RIG_PARTITIONS_MAX];
     int64_t first_offset[RIG_PARTITIONS_MAX], last_offset[RIG_PARTITIONS_MAX];
     struct request_partition *held[RIG_PARTITIONS_MAX];
-    uint32_t epoch[RIG_PARTITIONS_MAX];
     bool journal_was_there[RIG_PARTITIONS_MAX]; /* at on_assigned, `expected_key` was found */
     const char *expected_key;
     char taken_order[64]; /* partition of the first takes, as '0' + id */

@@ -39,7 +39,6 @@ struct request_consumer {
     bool held[WORLD_PARTITIONS_MAX];
     int64_t position[WORLD_PARTITIONS_MAX];
     int turn;
-    uint32_t epoch;
     bool revoking;
     int64_t ready_at_ms; /* assigned partitions become takeable; -1: none pending */
     struct slot *fetching[SLOTS_MAX];

@@ -42,13 +42,11 @@ static void make_ready(struct world_worker *worker)
     struct request_consumer *consumer = &worker->consumer;
     struct world *world = worker->world;
     consumer->ready_at_ms = -1;
-    consumer->epoch++;
     for (int p = 0; p < world->n_partitions; p++) {
         if (world->owner != worker->index)
             continue;
         struct request_partition *partition = &consumer->partitions[p];
         partition->id = p;
-        partition->epoch = consumer->epoch;
         partition->loaded_at_mono_ms = world->controls.ignore_settling ? -DAY_MS : world->now_ms;
         offsets_init(&partition->offsets, world->committed[p]);
         consumer->position[p] = world->committed[p];
