@@ -103,8 +103,12 @@ static void reload(struct worker *worker)
         log_event(LOG_ERR, "reload failed, the old settings stay");
         return;
     }
-    settings_reload(worker->settings, fresh, &report);
+    bool taken = settings_reload(worker->settings, fresh, &report);
     settings_free(fresh);
+    if (!taken) {
+        log_event(LOG_ERR, "reload failed, the old settings stay");
+        return;
+    }
     log_set_level(worker->settings->log_level);
     if (worker_set_policy(worker) != 0)
         log_event(LOG_ERR, "no memory for the new policy, the old one stays");
