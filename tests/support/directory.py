@@ -82,6 +82,10 @@ class Directory:
         status, code, headers, delay_ms, times, for_ms."""
         return self._call("POST", "/admin/faults", fault)
 
+    def faults(self):
+        """Those that were added, with their `hits`, also when they are over."""
+        return self._call("GET", "/admin/faults")["faults"]
+
     def clear_faults(self):
         return self._call("DELETE", "/admin/faults")
 
