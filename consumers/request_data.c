@@ -9,21 +9,14 @@
 
 enum {
     USERS_MAX = 100,
-    PLAN_HASH_CHARS = 7 + DIGEST_CHARS, /* sha256:<hex> */
     TIME_BYTES_MAX = 64,
     CLOSING_WITHIN_DAYS_MAX = 30, /* policy.retention_days at most */
 };
 
-enum request_mode { MODE_RESTORE, MODE_PLAN, MODE_LIST };
-
-/* One `data` or one item of its `users`, with what the request does not have. */
+/* One `data` or one item of its `users`. */
 struct request_data {
     struct restore_request request;
-    enum request_mode mode;
     int n_users;
-    char plan_hash[PLAN_HASH_CHARS + 1];
-    char match[NAME_BYTES + 1];
-    int closing_within_days; /* 0: absent */
 };
 
 #define REQUEST(member) offsetof(struct request_data, request.member)
@@ -32,8 +25,7 @@ struct request_data {
 /* The words of contract 3, from the policy's tables. */
 static const char *mode_word(unsigned mode)
 {
-    static const char *const WORDS[] = {"restore", "plan", "list"};
-    return WORDS[mode];
+    return request_mode_word((enum request_mode)mode);
 }
 
 static const char *name_word(unsigned policy)
@@ -256,25 +248,25 @@ static const struct json_field ITEM_FIELDS[] = {
     {"newUserPrincipalName", json_read_text,   REQUEST(new_user_principal_name),          NAME_BYTES,      NULL},
     {"renameActiveTo",       json_read_text,   REQUEST(rename_active_to),                 NAME_BYTES,      NULL},
     {"notify",               json_read_object, 0,                                         0,               &NOTIFY},
-    {"planHash",             read_plan_hash,   offsetof(struct request_data, plan_hash),  PLAN_HASH_CHARS, NULL},
+    {"planHash",             read_plan_hash,   REQUEST(plan_hash),  PLAN_HASH_CHARS, NULL},
 };
 static const struct json_fields ITEM = {ITEM_FIELDS, ARRAY_SIZE(ITEM_FIELDS)};
 
 static const struct json_field DATA_FIELDS[] = {
-    {"mode",              json_read_word,   offsetof(struct request_data, mode),                0, &MODE_WORDS},
+    {"mode",              json_read_word,   REQUEST(mode),                0, &MODE_WORDS},
     {"tenant",            json_read_text,   REQUEST(tenant),                                    TENANT_BYTES, NULL},
     {"user",              read_named,       REQUEST(user),                                      0, &USER},
     {"users",             read_users,       offsetof(struct request_data, n_users),             0, NULL},
     {"requestedBy",       read_named,       REQUEST(requested_by),                              0, &REQUESTER},
-    {"planHash",          read_plan_hash,   offsetof(struct request_data, plan_hash),           PLAN_HASH_CHARS, NULL},
+    {"planHash",          read_plan_hash,   REQUEST(plan_hash),           PLAN_HASH_CHARS, NULL},
     {"conflict",          json_read_object, 0,                                                  0, &CONFLICT},
     {"password",          json_read_word,   REQUEST(password),                                  0, &PASSWORD_WORDS},
     {"notify",            json_read_object, 0,                                                  0, &NOTIFY},
     {"reason",            json_read_prose,  REQUEST(reason),                                    REASON_CHARS, NULL},
     {"ticket",            json_read_object, 0,                                                  0, &TICKET},
     {"notAfter",          read_time,        REQUEST(not_after_ms),                              0, NULL},
-    {"match",             json_read_text,   offsetof(struct request_data, match),               NAME_BYTES, NULL},
-    {"closingWithinDays", read_days,        offsetof(struct request_data, closing_within_days), 0, NULL},
+    {"match",             json_read_text,   REQUEST(match),               NAME_BYTES, NULL},
+    {"closingWithinDays", read_days,        REQUEST(closing_within_days), 0, NULL},
 };
 static const struct json_fields DATA = {DATA_FIELDS, ARRAY_SIZE(DATA_FIELDS)};
 /* clang-format on */
@@ -326,8 +318,8 @@ static bool data_check(struct json_in *in, const struct request_data *data)
     bool has_users = data->n_users > 0;
     const struct presence of_users[] = {{"user", has_user}, {"users", has_users}};
     const struct presence of_list[] = {
-        {"match", data->match[0] != '\0'},
-        {"closingWithinDays", data->closing_within_days > 0},
+        {"match", request->match[0] != '\0'},
+        {"closingWithinDays", request->closing_within_days > 0},
     };
     const struct presence of_items[] = {
         {"conflict.userPrincipalName.newUserPrincipalName",
@@ -335,9 +327,9 @@ static bool data_check(struct json_in *in, const struct request_data *data)
         {"conflict.userPrincipalName.renameActiveTo", request->rename_active_to[0] != '\0'},
         {"notify",
          request->has_notify_to || request->notify_cc.n > 0 || request->locale[0] != '\0'},
-        {"planHash", data->plan_hash[0] != '\0'},
+        {"planHash", request->plan_hash[0] != '\0'},
     };
-    if (data->mode == MODE_LIST)
+    if (request->mode == MODE_LIST)
         return absent_check(in, of_users, ARRAY_SIZE(of_users), "has no place in mode `list`");
     if (!absent_check(in, of_list, ARRAY_SIZE(of_list), "belongs to mode `list`"))
         return false;
@@ -350,13 +342,15 @@ static bool data_check(struct json_in *in, const struct request_data *data)
 /* Valid by the contract, but not carried out: refused here and nowhere else. */
 static bool supported_check(struct json_in *in, const struct request_data *data)
 {
+    const struct restore_request *request = &data->request;
     const struct presence later[] = {
         {"users", data->n_users > 0},
-        {"planHash", data->plan_hash[0] != '\0'},
+        {"planHash", request->plan_hash[0] != '\0'},
     };
-    if (data->mode != MODE_RESTORE) {
+    if (request->mode != MODE_RESTORE) {
         json_in_enter(in, "mode");
-        return json_in_fail(in, "`%s` is not supported by this version", mode_word(data->mode));
+        return json_in_fail(in, "`%s` is not supported by this version",
+                            request_mode_word(request->mode));
     }
     return absent_check(in, later, ARRAY_SIZE(later), "is not supported by this version");
 }

@@ -54,19 +54,6 @@ struct job_action job_refused(struct job *job, const struct directory_answer *an
                                                  : REASON_DIRECTORY_REJECTED);
 }
 
-static void decimal(int number, char ret_text[12])
-{
-    char reversed[12];
-    int n = 0;
-    do {
-        reversed[n++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    for (int i = 0; i < n; i++)
-        ret_text[i] = reversed[n - 1 - i];
-    ret_text[n] = '\0';
-}
-
 static void fill_question(struct job *job, enum job_state state)
 {
     const struct job_row *row = &job_rows[state];
@@ -90,8 +77,8 @@ static void fill_question(struct job *job, enum job_state state)
         question->reconcile_proxy_addresses = job->reconcile;
     }
 
-    char n_th[12];
-    decimal(++job->n_calls[question->operation], n_th);
+    char n_th[DECIMAL_CHARS + 1];
+    text_decimal(++job->n_calls[question->operation], n_th);
     const char *const parts[] = {job->journal_key, directory_operation_name(question->operation),
                                  n_th};
     digest_uuid5(parts, 3, -1, question->client_request_id);

@@ -22,12 +22,15 @@ enum owner { OWNER_NOBODY, OWNER_REQUESTER, OWNER_ADMINISTRATOR, OWNER_OPERATOR,
     X(REASON_RETENTION_EXPIRED,        "retention_expired",        FAILED,    ADMINISTRATOR, false, "The directory no longer keeps the user: create a new account.") \
     X(REASON_NOT_FOUND,                "not_found",                FAILED,    REQUESTER,     false, "Nobody of that name or id is deleted or active: check the spelling, or name the object id.") \
     X(REASON_AMBIGUOUS_USER,           "ambiguous_user",           FAILED,    REQUESTER,     false, "Several deleted users bore the name: name one of the candidates by id.") \
+    X(REASON_DUPLICATE_USER,           "duplicate_user",           FAILED,    REQUESTER,     false, "Another item of the batch is the same account: its outcome tells what became of it.") \
     X(REASON_REQUESTER_UNKNOWN,        "requester_unknown",        FAILED,    REQUESTER,     false, "requestedBy must be an enabled user of the tenant.") \
     X(REASON_REQUESTER_NOT_AUTHORIZED, "requester_not_authorized", FAILED,    REQUESTER,     false, "Ask somebody who holds one of the accepted directory roles, actively and tenant-wide.") \
     X(REASON_PRIVILEGED_TARGET,        "privileged_target",        FAILED,    ADMINISTRATOR, false, "The deleted user held a directory role: a privileged administrator restores it by hand.") \
     X(REASON_SYNCED_USER,              "synced_user",              FAILED,    ADMINISTRATOR, false, "The user comes from on-premises Active Directory: restore it there.") \
     X(REASON_POLICY_NOT_ALLOWED,       "policy_not_allowed",       FAILED,    OPERATOR,      false, "policy.allow in the configuration does not list the requested conflict policy.") \
     X(REASON_RECIPIENT_NOT_ALLOWED,    "recipient_not_allowed",    FAILED,    OPERATOR,      false, "A password may go only to policy.secret_recipients, under a configured recipient key.") \
+    X(REASON_OVER_LIMIT,               "over_limit",               FAILED,    OPERATOR,      true,  "policy.restores_per_hour is used up: send it again in an hour.") \
+    X(REASON_PLAN_STALE,               "plan_stale",               FAILED,    REQUESTER,     false, "The account or its conflicts changed since the plan: ask for a new one.") \
     X(REASON_DEADLINE_EXCEEDED,        "deadline_exceeded",        FAILED,    DIRECTORY,     true,  "The time allowed ran out before the first change: send it again.") \
     X(REASON_DIRECTORY_UNAVAILABLE,    "directory_unavailable",    FAILED,    DIRECTORY,     true,  "The directory did not answer, or throttled, until the deadline: send it again later.") \
     X(REASON_DIRECTORY_DENIED,         "directory_denied",         FAILED,    OPERATOR,      false, "The worker's own application lacks a right: restore-worker --check-config=online names it.") \

@@ -3,6 +3,13 @@
 #include "policy/digest.h"
 
 #include <assert.h>
+#include <string.h>
+
+static const char *const request_modes[] = {
+    [MODE_RESTORE] = "restore",
+    [MODE_PLAN] = "plan",
+    [MODE_LIST] = "list",
+};
 
 static const char *const name_policies[NAME_POLICIES] = {
     [NAME_POLICY_ABSENT] = "",
@@ -23,6 +30,12 @@ static const char *const password_choices[] = {
     [PASSWORD_GENERATE] = "generate",
     [PASSWORD_LEAVE] = "leave",
 };
+
+const char *request_mode_word(enum request_mode mode)
+{
+    assert(mode <= MODE_LIST);
+    return request_modes[mode];
+}
 
 const char *name_policy_word(enum name_policy policy)
 {
@@ -46,10 +59,17 @@ void request_uuid(const struct restore_request *request, const char *kind,
                   char ret_uuid[GUID_CHARS + 1])
 {
     enum { SOURCE, ID, USER, KIND, PARTS };
+    char user[NAME_BYTES + 1 + DECIMAL_CHARS + 1];
+    memcpy(user, request->user.text, sizeof request->user.text);
+    if (request->occurrence >= 2) {
+        char *end = user + strlen(user);
+        *end++ = '#';
+        text_decimal(request->occurrence, end);
+    }
     const char *const parts[PARTS] = {
         [SOURCE] = request->envelope.source,
         [ID] = request->envelope.id,
-        [USER] = request->user.text,
+        [USER] = user,
         [KIND] = kind,
     };
     digest_uuid5(parts, PARTS, USER, ret_uuid);

@@ -5,6 +5,8 @@
 
 #include "policy/text.h"
 
+enum request_mode { MODE_RESTORE, MODE_PLAN, MODE_LIST };
+
 enum name_policy {
     NAME_POLICY_ABSENT, /* the configuration's default applies */
     NAME_POLICY_REJECT,
@@ -19,6 +21,7 @@ enum address_policy { ADDRESS_POLICY_ABSENT, ADDRESS_POLICY_REMOVE, ADDRESS_POLI
 enum password_choice { PASSWORD_ABSENT, PASSWORD_GENERATE, PASSWORD_LEAVE };
 
 /* Wire words of the enums above (contract 3), "" for ABSENT. */
+const char *request_mode_word(enum request_mode mode);
 const char *name_policy_word(enum name_policy policy);
 const char *address_policy_word(enum address_policy policy);
 const char *password_choice_word(enum password_choice choice);
@@ -42,9 +45,12 @@ struct request_envelope {
     char digest[DIGEST_CHARS + 1]; /* hex SHA-256 of data: compact, keys sorted bytewise */
 };
 
+/* One user's restore: a record's own, or made of a record and one item of its `users`. */
 struct restore_request {
     struct request_envelope envelope;
+    enum request_mode mode;
     struct named user;
+    int occurrence; /* k-th item of a batch that names the user so; 0 and 1 are the first */
     struct named requested_by;
     char tenant[TENANT_BYTES + 1]; /* "": the only one configured */
     enum name_policy name_policy;
@@ -58,11 +64,15 @@ struct restore_request {
     char reason[REASON_CHARS * UTF8_BYTES_PER_CHAR + 1];
     char ticket_system[TICKET_CHARS * UTF8_BYTES_PER_CHAR + 1];
     char ticket_id[TICKET_CHARS * UTF8_BYTES_PER_CHAR + 1];
-    int64_t not_after_ms; /* the earlier of `notAfter` and `expirytime` */
+    int64_t not_after_ms;                /* the earlier of `notAfter` and `expirytime` */
+    char plan_hash[PLAN_HASH_CHARS + 1]; /* carried out only if the facts still give it; "": none */
+    /* LIST */
+    char match[NAME_BYTES + 1];
+    int closing_within_days; /* 0: absent */
 };
 
 /* The journal key, an event id, a ready request's id: UUIDv5 over source, id, user as named (lower
- * case) and kind (contract 2). */
+ * case, with `#k` from the second occurrence on) and kind (contract 2). */
 void request_uuid(const struct restore_request *request, const char *kind,
                   char ret_uuid[GUID_CHARS + 1]);
 

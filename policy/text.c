@@ -112,3 +112,16 @@ bool string_list_has_ignore_case(const struct string_list *list, const char *tex
             return true;
     return false;
 }
+
+void text_decimal(int number, char ret_text[DECIMAL_CHARS + 1])
+{
+    char reversed[DECIMAL_CHARS];
+    int n = 0;
+    do {
+        reversed[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    for (int i = 0; i < n; i++)
+        ret_text[i] = reversed[n - 1 - i];
+    ret_text[n] = '\0';
+}

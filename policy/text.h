@@ -16,8 +16,10 @@ enum {
     UTF8_BYTES_PER_CHAR = 4,
     DISPLAY_NAME_BYTES = 1024, /* Entra allows 256 characters */
     TENANT_BYTES = 64,
-    LOCALE_BYTES = 35, /* BCP 47, RFC 5646 4.4.1 */
-    DIGEST_CHARS = 64, /* SHA-256 in hex */
+    LOCALE_BYTES = 35,                  /* BCP 47, RFC 5646 4.4.1 */
+    DIGEST_CHARS = 64,                  /* SHA-256 in hex */
+    DECIMAL_CHARS = 10,                 /* of an int */
+    PLAN_HASH_CHARS = 7 + DIGEST_CHARS, /* sha256:<hex> */
 };
 
 /* Copies with the closing zero. False, and to is "", when from does not fit in to_bytes. */
@@ -33,6 +35,9 @@ bool text_equal_ignore_case(const char *a, const char *b);
 bool text_ends_with_ignore_case(const char *text, const char *end);
 void text_lower(char *text);
 char text_lower_char(char c);
+
+/* number >= 0 */
+void text_decimal(int number, char ret_text[DECIMAL_CHARS + 1]);
 
 /* True for 8-4-4-4-12 hex digits of either case, and nothing else. */
 bool text_is_guid(const char *text);

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RW_HEADERS = 6, DECIMAL_CHARS = 20 };
+enum { RW_HEADERS = 6, INT64_CHARS = 20 };
 
 /* The text behind the rw- headers of one record. */
 struct rw_headers {
-    char offset[DECIMAL_CHARS + 1], time[DECIMAL_CHARS + 1], started[DECIMAL_CHARS + 1];
+    char offset[INT64_CHARS + 1], time[INT64_CHARS + 1], started[INT64_CHARS + 1];
     struct record_header headers[RW_HEADERS];
 };
 
@@ -22,9 +22,9 @@ static struct record_header text_header(const char *name, const char *value)
     return (struct record_header){.name = name, .value = value, .value_bytes = strlen(value)};
 }
 
-static void format_decimal(char text[DECIMAL_CHARS + 1], int64_t value)
+static void format_decimal(char text[INT64_CHARS + 1], int64_t value)
 {
-    (void)snprintf(text, DECIMAL_CHARS + 1, "%" PRId64, value);
+    (void)snprintf(text, INT64_CHARS + 1, "%" PRId64, value);
 }
 
 static void fill_rw_headers(struct rw_headers *rw, const struct publication *publication,
@@ -131,7 +131,7 @@ int journal_encode_done(const struct publication *publication, const struct out_
 int journal_encode_skipped(const struct publication *publication, const char *digest,
                            int64_t time_ms, struct out_message **ret_message)
 {
-    char key[1 + DECIMAL_CHARS + 1];
+    char key[1 + INT64_CHARS + 1];
     struct rw_headers rw;
     (void)snprintf(key, sizeof key, "!%" PRId64, publication->offset);
     fill_rw_headers(&rw, publication, "done", digest, time_ms);
@@ -150,7 +150,7 @@ int journal_encode_done_again(const struct publication *publication,
 {
     const struct record *stored = publication->of.replay;
     struct record_header headers[RECORD_HEADERS_MAX];
-    char offset[DECIMAL_CHARS + 1];
+    char offset[INT64_CHARS + 1];
     assert(stored->n_headers <= RECORD_HEADERS_MAX);
     format_decimal(offset, publication->offset);
     for (size_t i = 0; i < stored->n_headers; i++)

@@ -35,12 +35,15 @@ const char *failure_message(enum reason reason)
     case REASON_RETENTION_EXPIRED: return "The time in which the user could be restored is over.";
     case REASON_NOT_FOUND: return "The directory knows no deleted user of that name or id.";
     case REASON_AMBIGUOUS_USER: return "Several deleted users bore that name.";
+    case REASON_DUPLICATE_USER: return "Another item of the batch names the same account.";
     case REASON_REQUESTER_UNKNOWN: return "The requester is no enabled user of the tenant.";
     case REASON_REQUESTER_NOT_AUTHORIZED: return "The requester may not restore users.";
     case REASON_PRIVILEGED_TARGET: return "The deleted user holds a directory role.";
     case REASON_SYNCED_USER: return "The user is synchronised from an on-premises directory.";
     case REASON_POLICY_NOT_ALLOWED: return "The requested conflict policy is not allowed here.";
     case REASON_RECIPIENT_NOT_ALLOWED: return "The password has no recipient that is allowed.";
+    case REASON_OVER_LIMIT: return "As many users were restored within the hour as are allowed.";
+    case REASON_PLAN_STALE: return "The facts are no longer those of the plan.";
     case REASON_DEADLINE_EXCEEDED: return "The time allowed for the request ran out.";
     case REASON_DIRECTORY_UNAVAILABLE: return "The directory gave no usable answer in time.";
     case REASON_DIRECTORY_DENIED: return "The directory denied the worker the right to do this.";

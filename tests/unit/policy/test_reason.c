@@ -29,7 +29,8 @@ static void only_what_may_succeed_unchanged_is_retryable(void **state)
 {
     (void)state;
     for (enum reason reason = REASON_OK; reason < REASONS; reason++)
-        assert_int_equal(reason_retryable(reason), reason == REASON_DEADLINE_EXCEEDED ||
+        assert_int_equal(reason_retryable(reason), reason == REASON_OVER_LIMIT ||
+                                                       reason == REASON_DEADLINE_EXCEEDED ||
                                                        reason == REASON_DIRECTORY_UNAVAILABLE);
 }
 
