@@ -15,6 +15,9 @@
     X(DIRECTORY_USER_BY_ID,      "get_user",           false) \
     X(DIRECTORY_USER_BY_NAME,    "get_user_by_name",   false) \
     X(DIRECTORY_TARGET_ROLES,    "get_role_assignments", false) \
+    X(DIRECTORY_USERS_BY_ADDRESS,    "find_users_by_address",    false) \
+    X(DIRECTORY_GROUPS_BY_ADDRESS,   "find_groups_by_address",   false) \
+    X(DIRECTORY_CONTACTS_BY_ADDRESS, "find_contacts_by_address", false) \
     X(DIRECTORY_MANAGER,         "get_manager",        false) \
     X(DIRECTORY_RESTORE,         "restore",            true) \
     X(DIRECTORY_SET_PASSWORD,    "set_password",       true)
@@ -30,12 +33,19 @@ enum directory_operation {
 const char *directory_operation_name(enum directory_operation operation);
 bool directory_operation_changes(enum directory_operation operation);
 
+/* Of one question: each address is asked for in two spellings, and Graph refuses a filter of more
+ * than 15 alternatives; all bytes encoded must fit into a URL. */
+enum { ASKED_ADDRESSES_MAX = 7, ASKED_ADDRESSES_BYTES = 448, NAMED_ADDRESSES_MAX = 16 };
+
 struct directory_question {
     enum directory_operation operation;
     char id[GUID_CHARS + 1];                      /* of the user, or of a requester named by id */
     char name[NAME_BYTES + 1];                    /* _BY_NAME, and a requester named by name */
     char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE; "": the old one */
     bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
+    /* _BY_ADDRESS: so many strings, one after the other, each with its zero; borrowed. */
+    const char *addresses;
+    int n_addresses;
     /* UUIDv5(journal key LF operation LF n-th call of it): joins the directory's audit log. A new
      * incarnation counts anew, so the log may hold one id twice: once for each of two incarnations
      * that took the same step. */
@@ -65,10 +75,18 @@ struct directory_answer {
     /* MANAGER: mail, else user principal name. YES with "" is nobody for certain; NOT_FOUND is
      * nobody, or a replica that does not know the user yet. */
     char manager_mail[ADDRESS_BYTES + 1];
+    /* RESTORE, ADDRESS_TAKEN: those that the directory named. */
+    int n_named_addresses;
+    int n_held;       /* _BY_ADDRESS */
     int n_candidates; /* DELETED_BY_NAME: exact matches, newest first, beyond CANDIDATES_MAX counted
                          only */
     struct requester_facts requester; /* REQUESTER */
     struct candidate candidates[CANDIDATES_MAX];
+    char named_addresses[NAMED_ADDRESSES_MAX][PROXY_ADDRESS_BYTES + 1];
+    struct held_address {
+        int address; /* number in the question */
+        struct holder holder;
+    } held[ASKED_ADDRESSES_MAX];
     struct user_facts user; /* DELETED_*, USER_*, RESTORE: the (only) user */
 };
 

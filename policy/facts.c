@@ -6,6 +6,12 @@ enum { HEX_ID_CHARS = 32 };
 
 /* Only that very prefix is cut, never 32 characters blindly: some ways of deleting leave the name
  * as it was, and a name may begin with hex digits of its own (directory-api 2.2). */
+const char *holder_type_word(enum holder_type type)
+{
+    static const char *const words[] = {"unknown", "user", "group", "contact"};
+    return words[type];
+}
+
 const char *user_name_unmangle(const char *id, const char *user_principal_name)
 {
     const char *name = user_principal_name;

@@ -51,6 +51,18 @@ struct candidate {
     int64_t deleted_at_ms; /* 0: active */
 };
 
+/* Who bears a name or an address. Contacts and groups have a display name and no more. */
+enum holder_type { HOLDER_UNKNOWN, HOLDER_USER, HOLDER_GROUP, HOLDER_CONTACT };
+struct holder {
+    enum holder_type type; /* UNKNOWN: nothing else is valid */
+    char id[GUID_CHARS + 1];
+    char user_principal_name[NAME_BYTES + 1];
+    char display_name[DISPLAY_NAME_BYTES + 1];
+    int64_t created_at_ms;
+    bool enabled; /* a user's */
+};
+const char *holder_type_word(enum holder_type type); /* contract 4 */
+
 /* Removes the prefix hex(id) from a deleted user's name, and only that prefix. */
 const char *user_name_unmangle(const char *id, const char *user_principal_name);
 

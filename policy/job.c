@@ -161,29 +161,43 @@ static bool next_name(struct job *job)
                                 job->rename_number, job->new_name);
 }
 
+/* A clash that the restore reported is one, also when nobody is found: an object that Graph does
+ * not show, or a deleted one that still reserves its address (directory-api 3). */
+static struct job_action name_looked_up(struct job *job)
+{
+    if (job->outcome.n_conflicts == 0)
+        (void)job_conflict_add(job, CONFLICT_USER_PRINCIPAL_NAME, job->sought_name);
+    return job_finish(job, REASON_NAME_CONFLICT);
+}
+
 static struct job_action name_taken(struct job *job)
 {
     if (next_name(job))
         return job_change(job, JOB_RESTORE);
-    struct conflict *conflict = &job->outcome.conflict;
-    job->outcome.has_conflict = true;
-    conflict->property = CONFLICT_USER_PRINCIPAL_NAME;
-    text_copy(conflict->value, sizeof conflict->value,
-              job->new_name[0] != '\0' && job->rename_number == 0
-                  ? job->new_name
-                  : job->before.user_principal_name);
-    return job_ask(job, JOB_HOLDER);
+    bool chosen = job->new_name[0] != '\0' && job->rename_number == 0;
+    return job_look_for_name(job, chosen ? job->new_name : job->before.user_principal_name,
+                             name_looked_up);
 }
 
-static struct job_action address_taken(struct job *job)
+static struct job_action addresses_looked_up(struct job *job)
+{
+    const char *address = NULL;
+    while (job->directory_named && (address = string_list_next(&job->sought, address)) != NULL)
+        if (!job_has_conflict(job, address))
+            (void)job_conflict_add(job, CONFLICT_PROXY_ADDRESSES, address);
+    if (job->outcome.n_conflicts == 0)
+        (void)job_conflict_add(job, CONFLICT_PROXY_ADDRESSES, "");
+    return job_finish(job, REASON_ADDRESS_CONFLICT);
+}
+
+static struct job_action address_taken(struct job *job, const struct directory_answer *answer)
 {
     if (job->intent.address_policy == ADDRESS_POLICY_REMOVE && !job->reconcile) {
         job->reconcile = true;
         return job_change(job, JOB_RESTORE);
     }
-    job->outcome.has_conflict = true; /* the directory does not say which address, or whose */
-    job->outcome.conflict.property = CONFLICT_PROXY_ADDRESSES;
-    return job_finish(job, REASON_ADDRESS_CONFLICT);
+    job_seek_addresses(job, answer);
+    return job_look_for_addresses(job, addresses_looked_up);
 }
 
 static struct job_action restore_answered(struct job *job, const struct directory_answer *answer)
@@ -191,7 +205,7 @@ static struct job_action restore_answered(struct job *job, const struct director
     if (answer->status == DIRECTORY_NAME_TAKEN)
         return name_taken(job);
     if (answer->status == DIRECTORY_ADDRESS_TAKEN)
-        return address_taken(job);
+        return address_taken(job, answer);
     if (answer->status == DIRECTORY_NOT_FOUND) { /* purged, or restored: by us, or by another */
         job->not_in_bin = true;
         if (job->ours)
@@ -202,33 +216,6 @@ static struct job_action restore_answered(struct job *job, const struct director
         memcpy(job->outcome.user_principal_name, answer->user.user_principal_name,
                sizeof job->outcome.user_principal_name);
     return job_restored(job);
-}
-
-static struct job_action holder_answered(struct job *job, const struct directory_answer *answer)
-{
-    struct conflict *conflict = &job->outcome.conflict;
-    const struct user_facts *holder = &answer->user;
-    if (answer->status == DIRECTORY_YES) {
-        if (text_equal_ignore_case(holder->id, job->user_id)) { /* nobody's clash: restored */
-            job->outcome.has_conflict = false;
-            return job_ask(job, JOB_FIND_ACTIVE);
-        }
-        conflict->holder_known = true;
-        memcpy(conflict->holder.id, holder->id, sizeof conflict->holder.id);
-        memcpy(conflict->holder.user_principal_name, holder->user_principal_name,
-               sizeof conflict->holder.user_principal_name);
-        memcpy(conflict->holder.display_name, holder->display_name,
-               sizeof conflict->holder.display_name);
-        conflict->holder.created_at_ms = holder->created_at_ms;
-        conflict->holder.enabled = holder->enabled;
-    }
-    return job_finish(job, REASON_NAME_CONFLICT);
-}
-
-static struct job_action without_holder(struct job *job, enum reason reason)
-{
-    (void)reason; /* that there is a conflict is certain, only with whom is not */
-    return job_finish(job, REASON_NAME_CONFLICT);
 }
 
 /* Design section 9. */
@@ -253,7 +240,13 @@ const struct job_row job_rows[] = {
     [JOB_CONFIRM_BIN] = {.name = "confirm_bin", READS(DELETED_BY_ID),
                        .answered = job_bin_looked, .without = job_fail},
     [JOB_HOLDER]    = {.name = "holder", READS(USER_BY_NAME),
-                       .answered = holder_answered, .without = without_holder},
+                       .answered = job_holder_answered, .without = job_without_holder},
+    [JOB_ADDRESS_USERS] = {.name = "address_users", READS(USERS_BY_ADDRESS),
+                       .answered = job_addresses_answered, .without = job_without_holder},
+    [JOB_ADDRESS_GROUPS] = {.name = "address_groups", READS(GROUPS_BY_ADDRESS),
+                       .answered = job_addresses_answered, .without = job_without_holder},
+    [JOB_ADDRESS_CONTACTS] = {.name = "address_contacts", READS(CONTACTS_BY_ADDRESS),
+                       .answered = job_addresses_answered, .without = job_without_holder},
     [JOB_MANAGER]   = {.name = "manager", READS(MANAGER),
                        .answered = job_manager_answered, .without = job_without_manager},
     [JOB_VISIBLE]   = {.name = "visible", READS(USER_BY_ID),
@@ -318,6 +311,7 @@ void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed)
     job->n_target_roles = -1;
     job->outcome.request = &job->request;
     job->outcome.candidates = job->candidates;
+    job->outcome.conflicts = job->conflicts;
     job->outcome.operations = job->operations;
     request_uuid(&job->request, "journal", job->journal_key);
     if (job->request.user.by == NAMED_BY_ID)

@@ -4,8 +4,9 @@
  *   START -> REQUESTER -> FIND -> TARGET -> INTENT -> RESTORE -> MANAGER -> PASSWORD -> READ_BACK
  *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE
  *
- * job.c is the table and what each answer means, job_resume.c finds out what a lost call or an
- * earlier incarnation did, job_act.c asks, waits and gives up, job_outcome.c sums up. */
+ * job.c is the table and what each answer means, job_holder.c asks who bears a name or an address,
+ * job_resume.c finds out what a lost call or an earlier incarnation did, job_act.c asks, waits and
+ * gives up, job_outcome.c sums up. */
 #ifndef POLICY_JOB_H
 #define POLICY_JOB_H
 
@@ -35,7 +36,10 @@ enum job_state { /* what is being waited for */
                  JOB_RESTORE,
                  JOB_CONFIRM,     /* a restore whose reply was lost: is the user active? */
                  JOB_CONFIRM_BIN, /* ... or still deleted? */
-                 JOB_HOLDER,
+                 JOB_HOLDER,      /* who bears the name? */
+                 JOB_ADDRESS_USERS,
+                 JOB_ADDRESS_GROUPS,
+                 JOB_ADDRESS_CONTACTS,
                  JOB_MANAGER,
                  JOB_VISIBLE, /* no manager: or is the restored user not there yet? */
                  JOB_PASSWORD,
@@ -71,6 +75,7 @@ enum job_action_type {
     JOB_FINISH, /* publish job->outcome; the job takes no more events */
 };
 
+struct job;
 struct job_action {
     enum job_action_type type;
     int64_t until_mono_ms; /* SLEEP */
@@ -113,6 +118,12 @@ struct job {
     int64_t password_changed_before_ms; /* lastPasswordChangeDateTime before ours; 0: not known */
     bool password_set;
     bool password_given_up;
+    /* who bears what clashes */
+    struct job_action (*after_look_up)(struct job *job);
+    enum reason look_up_failed; /* REASON_OK: conflicts[] is all there is to know */
+    char sought_name[NAME_BYTES + 1];
+    const char *next_address;          /* of `sought`, to be asked for next; NULL: none left */
+    bool directory_named;              /* `sought` is what the directory named */
     bool reconcile;                    /* a proxy address clashed: restore without it */
     int rename_number;                 /* of the template, 0: the plain name */
     char new_name[NAME_BYTES + 1];     /* that RESTORE asks for, "": the old one */
@@ -129,6 +140,8 @@ struct job {
     struct requester_facts requester;
     struct user_facts before; /* as found in the bin, or in the earlier incarnation's intent */
     struct candidate candidates[CANDIDATES_MAX];
+    struct conflict conflicts[CONFLICTS_MAX];
+    struct string_list sought;  /* addresses that a look-up asks for */
     struct string_list removed; /* valid when outcome.removed_addresses says so */
 };
 

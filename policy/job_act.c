@@ -65,7 +65,9 @@ static void fill_question(struct job *job, enum job_state state)
         text_copy(question->name, sizeof question->name,
                   whom->by == NAMED_BY_NAME ? whom->text : "");
     } else if (state == JOB_HOLDER) {
-        text_copy(question->name, sizeof question->name, job->outcome.conflict.value);
+        memcpy(question->name, job->sought_name, sizeof question->name);
+    } else if (row->answered == job_addresses_answered) {
+        job_ask_addresses(job);
     } else if (job->user_id[0] == '\0') {
         question->operation = row->by_name;
         memcpy(question->name, job->request.user.text, sizeof question->name);

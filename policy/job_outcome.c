@@ -111,6 +111,9 @@ struct job_action job_finish(struct job *job, enum reason reason)
         name_resolutions(job->rules, has_template ? NAME_POLICY_ABSENT : tried,
                          outcome->resolution);
     }
+    /* A request may only be stricter than the configuration (contract 3). */
+    outcome->resolution_remove = reason == REASON_ADDRESS_CONFLICT && !job->reconcile &&
+                                 job->rules->address_policy == ADDRESS_POLICY_REMOVE;
 
     if (job->requester_known) {
         memcpy(outcome->contact_display_name, job->requester.display_name,

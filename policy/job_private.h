@@ -25,6 +25,25 @@ struct policy_facts job_facts(const struct job *job);
  * apply. */
 enum reason job_found_deleted(struct job *job, const struct user_facts *user);
 
+/* job_holder.c: the look-ups add to outcome.conflicts what they find held, by others than the user,
+ * and then go on with job->after_look_up. */
+void job_conflicts_clear(struct job *job);
+/* NULL: no room. */
+struct conflict *job_conflict_add(struct job *job, enum conflict_property property,
+                                  const char *value);
+bool job_has_conflict(const struct job *job, const char *value);
+/* Fills job->sought: what the directory named, else (answer NULL too) all that the user has. */
+void job_seek_addresses(struct job *job, const struct directory_answer *answer);
+struct job_action job_look_for_name(struct job *job, const char *name,
+                                    struct job_action (*then)(struct job *job));
+/* Of the addresses in job->sought. */
+struct job_action job_look_for_addresses(struct job *job,
+                                         struct job_action (*then)(struct job *job));
+void job_ask_addresses(struct job *job); /* completes job->question */
+struct job_action job_holder_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_addresses_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_without_holder(struct job *job, enum reason reason);
+
 /* job_deliver.c */
 struct job_action job_restored(struct job *job);
 struct job_action job_found_active(struct job *job, const struct user_facts *user);

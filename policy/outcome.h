@@ -28,17 +28,11 @@ struct operation {
 
 enum conflict_property { CONFLICT_USER_PRINCIPAL_NAME, CONFLICT_PROXY_ADDRESSES };
 
+enum { CONFLICTS_MAX = 20 };
 struct conflict {
     enum conflict_property property;
-    char value[ADDRESS_BYTES + 1]; /* "": the directory did not say which */
-    bool holder_known;             /* else "unknown" */
-    struct {
-        char id[GUID_CHARS + 1];
-        char user_principal_name[NAME_BYTES + 1];
-        char display_name[DISPLAY_NAME_BYTES + 1];
-        int64_t created_at_ms;
-        bool enabled;
-    } holder;
+    char value[PROXY_ADDRESS_BYTES + 1]; /* "": the directory did not say which */
+    struct holder holder;
 };
 
 struct outcome {
@@ -58,9 +52,10 @@ struct outcome {
     enum password_result password;
     unsigned todo;
     bool restored; /* needs_hands: what is certain, `done[]` */
-    bool has_conflict;
-    struct conflict conflict;
+    int n_conflicts;
+    const struct conflict *conflicts;
     bool resolution[NAME_POLICIES]; /* policies with which sending it again may help */
+    bool resolution_remove;         /* ... or letting go of the addresses */
     int n_candidates;
     const struct candidate *candidates;
     /* the directory's refusal, status 0: none */

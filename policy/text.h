@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 enum {
-    GUID_CHARS = 36,      /* 8-4-4-4-12 hex digits, RFC 9562 */
-    NAME_BYTES = 113,     /* user principal name, Entra: 64 before and 48 after the "@" */
-    ADDRESS_BYTES = 254,  /* e-mail address, RFC 5321 4.5.3.1.3 less the angle brackets */
-    IDENTITY_BYTES = 256, /* request source or id (contract 2) */
-    REASON_CHARS = 1024,  /* code points (contract 3) */
-    TICKET_CHARS = 128,   /* code points */
+    GUID_CHARS = 36,     /* 8-4-4-4-12 hex digits, RFC 9562 */
+    NAME_BYTES = 113,    /* user principal name, Entra: 64 before and 48 after the "@" */
+    ADDRESS_BYTES = 254, /* e-mail address, RFC 5321 4.5.3.1.3 less the angle brackets */
+    PROXY_ADDRESS_BYTES = 5 + ADDRESS_BYTES, /* with its scheme: "smtp:" */
+    IDENTITY_BYTES = 256,                    /* request source or id (contract 2) */
+    REASON_CHARS = 1024,                     /* code points (contract 3) */
+    TICKET_CHARS = 128,                      /* code points */
     UTF8_BYTES_PER_CHAR = 4,
     DISPLAY_NAME_BYTES = 1024, /* Entra allows 256 characters */
     TENANT_BYTES = 64,

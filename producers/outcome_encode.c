@@ -167,30 +167,54 @@ static void encode_succeeded(struct json_out *out, const struct outcome *outcome
     encode_todo(out, outcome->todo, NULL);
 }
 
-static void encode_conflict(struct json_out *out, const struct outcome *outcome)
+static void encode_holder(struct json_out *out, const struct holder *holder)
 {
-    const struct conflict *conflict = &outcome->conflict;
+    if (holder->type == HOLDER_UNKNOWN) {
+        json_out_text(out, "holder", holder_type_word(holder->type));
+        return;
+    }
+    json_out_open_object(out, "holder");
+    json_out_text(out, "id", holder->id);
+    json_out_text(out, "type", holder_type_word(holder->type));
+    json_out_text(out, "userPrincipalName", holder->user_principal_name);
+    json_out_text(out, "displayName", holder->display_name);
+    json_out_time(out, "createdAt", holder->created_at_ms);
+    if (holder->type == HOLDER_USER)
+        json_out_bool(out, "enabled", holder->enabled);
+    json_out_close_object(out);
+}
+
+static void encode_conflicts(struct json_out *out, const struct outcome *outcome)
+{
     json_out_open_array(out, "conflicts");
-    if (outcome->has_conflict) {
+    for (int i = 0; i < outcome->n_conflicts; i++) {
+        const struct conflict *conflict = &outcome->conflicts[i];
         bool is_address = conflict->property == CONFLICT_PROXY_ADDRESSES;
         json_out_open_object(out, NULL);
         json_out_text(out, "property", is_address ? "proxyAddresses" : "userPrincipalName");
         json_out_text(out, "value", conflict->value);
-        if (conflict->holder_known) {
-            json_out_open_object(out, "holder");
-            json_out_text(out, "id", conflict->holder.id);
-            json_out_text(out, "type", "user"); /* the only kind that is looked for */
-            json_out_text(out, "userPrincipalName", conflict->holder.user_principal_name);
-            json_out_text(out, "displayName", conflict->holder.display_name);
-            json_out_time(out, "createdAt", conflict->holder.created_at_ms);
-            json_out_bool(out, "enabled", conflict->holder.enabled);
-            json_out_close_object(out);
-        } else {
-            json_out_text(out, "holder", "unknown");
-        }
+        encode_holder(out, &conflict->holder);
         json_out_close_object(out);
     }
     json_out_close_array(out);
+}
+
+static bool has_clashed(const struct outcome *outcome, const char *name)
+{
+    for (int i = 0; i < outcome->n_conflicts; i++)
+        if (outcome->conflicts[i].property == CONFLICT_USER_PRINCIPAL_NAME &&
+            text_equal_ignore_case(outcome->conflicts[i].value, name))
+            return true;
+    return false;
+}
+
+static void encode_resolution(struct json_out *out, const struct event_settings *settings,
+                              const struct restore_request *request, const char *policy)
+{
+    json_out_open_object(out, NULL);
+    json_out_text(out, "policy", policy);
+    encode_ready_request(out, "request", request, policy, settings);
+    json_out_close_object(out);
 }
 
 static void encode_resolutions(struct json_out *out, const struct event_settings *settings,
@@ -205,15 +229,17 @@ static void encode_resolutions(struct json_out *out, const struct event_settings
         /* A name means nothing to another policy, and one that has just clashed would again: the
          * template finds another. */
         if (policy != NAME_POLICY_RENAME_RESTORED ||
-            text_equal_ignore_case(request.new_user_principal_name, outcome->conflict.value))
+            has_clashed(outcome, request.new_user_principal_name))
             request.new_user_principal_name[0] = '\0';
         if (policy != NAME_POLICY_RENAME_ACTIVE || request.name_policy == policy)
             request.rename_active_to[0] = '\0';
         request.name_policy = policy;
-        json_out_open_object(out, NULL);
-        json_out_text(out, "policy", name_policy_word(policy));
-        encode_ready_request(out, "request", &request, name_policy_word(policy), settings);
-        json_out_close_object(out);
+        encode_resolution(out, settings, &request, name_policy_word(policy));
+    }
+    if (outcome->resolution_remove) {
+        struct restore_request request = *outcome->request;
+        request.address_policy = ADDRESS_POLICY_REMOVE;
+        encode_resolution(out, settings, &request, address_policy_word(ADDRESS_POLICY_REMOVE));
     }
     json_out_close_array(out);
 }
@@ -282,7 +308,7 @@ int outcome_encode(const struct event_settings *settings, const struct outcome *
     case VERDICT_CONFLICT:
         kind = EVENT_CONFLICT;
         (void)text_copy(id_kind, sizeof id_kind, "conflict");
-        encode_conflict(scratch, outcome);
+        encode_conflicts(scratch, outcome);
         encode_resolutions(scratch, settings, outcome);
         break;
     case VERDICT_FAILED: encode_failed(scratch, settings, outcome); break;

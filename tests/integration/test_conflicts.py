@@ -1,6 +1,8 @@
 """A name or an address that somebody else bears by now: what the event says, and what its
 ready-made requests do when they are sent exactly as they stand in it."""
 
+import uuid
+
 import pytest
 
 from support.contract import TIME, Number, check_event, event_id, later
@@ -240,10 +242,55 @@ def test_a_lost_primary_address_is_a_change_of_mail_too(scene):
 
 
 def test_rejected_address_clashes_are_a_conflict(scene, clashing, clash_status):
-    user, _, _ = clashing
+    user, lost, holders = clashing
     outcome = conflicted(scene, user, conflict={"proxyAddresses": "reject"})
-    [conflict] = outcome.data["conflicts"]
-    assert conflict["property"] == "proxyAddresses" and conflict["holder"] == "unknown"
+    assert outcome.data["conflicts"] == [
+        {"property": "proxyAddresses", "value": address, "holder": {
+            "id": holder["id"], "type": "user", "enabled": True,
+            "userPrincipalName": holder["userPrincipalName"],
+            "displayName": holder["displayName"], "createdAt": "2024-02-29T08:00:00.000Z"}}
+        for address, holder in zip(lost, holders)]
+
+
+def test_groups_and_contacts_hold_addresses_too(scene):
+    user = scene.deleted()
+    name = user["userPrincipalName"]
+    user = scene.deleted(userPrincipalName=f"it's.{name}", mail=None, proxyAddresses=[
+        f"SMTP:it's.{name}", f"smtp:group.{name}", f"smtp:contact.{name}",
+        *(f"smtp:free{i}.{name}" for i in range(10))])
+    group = {"id": str(uuid.uuid4()), "displayName": "Project",
+             "proxyAddresses": [f"SMTP:group.{name}"]}
+    contact = {"id": str(uuid.uuid4()), "displayName": "Partner",
+               "proxyAddresses": [f"smtp:Contact.{name}", f"SMTP:IT'S.{name}"]}
+    scene.directory.add(groups=[group], contacts=[contact])
+    outcome = conflicted(scene, user, conflict={"proxyAddresses": "reject"})
+    found = {c["value"]: (c["holder"]["type"], c["holder"]["id"], c["holder"]["displayName"])
+             for c in outcome.data["conflicts"]}
+    assert found == {f"SMTP:it's.{name}": ("contact", contact["id"], "Partner"),
+                     f"smtp:contact.{name}": ("contact", contact["id"], "Partner"),
+                     f"smtp:group.{name}": ("group", group["id"], "Project")}
+
+
+def test_without_the_right_to_read_groups_their_addresses_are_nobodys(scene):
+    user = scene.deleted()
+    scene.directory.add(groups=[{"id": str(uuid.uuid4()), "displayName": "Project",
+                                 "proxyAddresses": user["proxyAddresses"]}])
+    with scene.fault(kind="answer", method="GET", path="/v1.0/groups", status=403,
+                     code="Authorization_RequestDenied"):
+        outcome = conflicted(scene, user, conflict={"proxyAddresses": "reject"})
+    assert outcome.data["conflicts"] == [{"property": "proxyAddresses", "holder": "unknown"}]
+
+
+def test_the_resolution_of_an_address_clash_restores_without_the_address(scene, clashing):
+    user, lost, _ = clashing
+    outcome = conflicted(scene, user, conflict={"proxyAddresses": "reject"})
+    [resolution] = outcome.data["resolutions"]
+    assert resolution["policy"] == "remove"
+    assert resolution["request"]["event"]["id"] == event_id(SOURCE, outcome.causation, user["id"],
+                                                            "remove")
+    restored = scene.outcome(scene.send_ready(resolution["request"]))
+    assert restored.topic == "succeeded"
+    assert restored.data["changes"]["removedProxyAddresses"] == lost
 
 
 def test_a_request_cannot_allow_what_the_configuration_rejects(scene, clashing):
@@ -252,7 +299,7 @@ def test_a_request_cannot_allow_what_the_configuration_rejects(scene, clashing):
         with scene.untouched():
             outcome = scene.restore(user, conflict={"proxyAddresses": "remove"})
         assert outcome.data["code"] == "policy_not_allowed"
-        conflicted(scene, user)
+        assert conflicted(scene, user).data["resolutions"] == []
 
 
 def test_a_name_and_an_address_may_clash_at_once(scene, clash_status):

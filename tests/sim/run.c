@@ -194,7 +194,7 @@ static void watch_finish(struct run *run, const struct watch *watch)
                                         (world->place == watch->place_at_start || another)),
                "a failure leaves the directory as it was");
     if (reason_verdict(outcome->reason) == VERDICT_CONFLICT)
-        expect(run, outcome->has_conflict, "a conflict says with what");
+        expect(run, outcome->n_conflicts > 0, "a conflict says with what");
 }
 
 static const char *status_name(enum directory_status status)

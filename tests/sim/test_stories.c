@@ -261,11 +261,11 @@ static void a_taken_name_is_a_conflict_with_its_holder(void **state)
                                              "holder: yes\n"
                                              "finish: name_conflict\n");
     const struct outcome *outcome = &run.job.outcome;
-    assert_true(outcome->has_conflict);
-    assert_int_equal(outcome->conflict.property, CONFLICT_USER_PRINCIPAL_NAME);
-    assert_string_equal(outcome->conflict.value, GIVEN_USER_NAME);
-    assert_true(outcome->conflict.holder_known);
-    assert_string_equal(outcome->conflict.holder.id, "77777777-0000-0000-0000-000000000000");
+    assert_int_equal(outcome->n_conflicts, 1);
+    assert_int_equal(outcome->conflicts[0].property, CONFLICT_USER_PRINCIPAL_NAME);
+    assert_string_equal(outcome->conflicts[0].value, GIVEN_USER_NAME);
+    assert_int_equal(outcome->conflicts[0].holder.type, HOLDER_USER);
+    assert_string_equal(outcome->conflicts[0].holder.id, "77777777-0000-0000-0000-000000000000");
     assert_true(outcome->resolution[NAME_POLICY_RENAME_RESTORED]);
     assert_int_equal(outcome->password, PASSWORD_UNTOUCHED);
     assert_int_equal(outcome->to.n, 1); /* whose manager cannot be read in the bin */
@@ -295,7 +295,7 @@ static void a_template_without_a_free_name_is_a_conflict(void **state)
     assert_null(run.broken);
     assert_int_equal(run.job.outcome.reason, REASON_NAME_CONFLICT);
     assert_int_equal(run.job.n_calls[DIRECTORY_RESTORE], 20); /* the plain name and 2..20 */
-    assert_string_equal(run.job.outcome.conflict.value, GIVEN_USER_NAME);
+    assert_string_equal(run.job.outcome.conflicts[0].value, GIVEN_USER_NAME);
     assert_false(run.job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]);
     assert_int_equal(run.job.outcome.n_operations, 20);
 }
@@ -311,7 +311,7 @@ static void a_new_name_is_tried_once(void **state)
                                              "restore: name taken\n"
                                              "holder: yes\n"
                                              "finish: name_conflict\n");
-    assert_string_equal(run.job.outcome.conflict.value, "ola.n@contoso.com");
+    assert_string_equal(run.job.outcome.conflicts[0].value, "ola.n@contoso.com");
     assert_true(run.job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]); /* by the template */
 }
 
@@ -333,10 +333,16 @@ static void a_clashing_address_is_a_conflict_if_nothing_may_be_removed(void **st
     run.world.address_taken = true;
     run.request.address_policy = ADDRESS_POLICY_REJECT;
     assert_story(REASON_ADDRESS_CONFLICT, FOUND "restore: address taken\n"
+                                                "address_users: yes\n"
+                                                "address_groups: yes\n"
+                                                "address_contacts: yes\n"
                                                 "finish: address_conflict\n");
-    assert_int_equal(run.job.outcome.conflict.property, CONFLICT_PROXY_ADDRESSES);
-    assert_false(run.job.outcome.conflict.holder_known);
-    assert_string_equal(run.job.outcome.conflict.value, "");
+    assert_int_equal(run.job.outcome.n_conflicts, 1);
+    const struct conflict *conflict = &run.job.outcome.conflicts[0];
+    assert_int_equal(conflict->property, CONFLICT_PROXY_ADDRESSES);
+    assert_string_equal(conflict->value, "smtp:ola.nordmann@contoso.com");
+    assert_int_equal(conflict->holder.type, HOLDER_GROUP);
+    assert_true(run.job.outcome.resolution_remove);
 }
 
 static void the_loser_of_a_race_leaves_the_password_alone(void **state)

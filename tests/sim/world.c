@@ -184,6 +184,17 @@ static enum directory_status read_holder(struct world *world, const char *name,
     return DIRECTORY_YES;
 }
 
+static void read_holding_groups(const struct world *world,
+                                const struct directory_question *question,
+                                struct directory_answer *answer)
+{
+    const char *address = question->addresses;
+    for (int i = 0; i < question->n_addresses; i++, address += strlen(address) + 1)
+        if (world->address_taken && strcmp(address, "smtp:ola.nordmann@contoso.com") == 0)
+            answer->held[answer->n_held++] =
+                (struct held_address){i, {.type = HOLDER_GROUP, .display_name = "Project Ola"}};
+}
+
 /* As the directory client does, who asks for the same person once a minute. */
 static void read_requester(struct world *world, struct directory_answer *answer)
 {
@@ -206,6 +217,11 @@ static enum directory_status carry_out(struct world *world,
     case DIRECTORY_USER_BY_ID: return read_user(world, answer);
     case DIRECTORY_USER_BY_NAME: return read_holder(world, question->name, answer);
     case DIRECTORY_TARGET_ROLES: answer->n_roles = 0; return DIRECTORY_NOT_FOUND;
+    case DIRECTORY_USERS_BY_ADDRESS:
+    case DIRECTORY_CONTACTS_BY_ADDRESS: return DIRECTORY_YES;
+    case DIRECTORY_GROUPS_BY_ADDRESS:
+        read_holding_groups(world, question, answer);
+        return DIRECTORY_YES;
     case DIRECTORY_MANAGER:
         if (!user_is_visible(world) || world->manager_is_nobody)
             return DIRECTORY_NOT_FOUND;
@@ -235,7 +251,7 @@ void world_ask(struct world *world, const struct directory_question *question, e
     answer->http_status = 200;
     answer->requester_age_ms = 0;
     answer->error_code[0] = '\0';
-    answer->n_candidates = 0;
+    answer->n_candidates = answer->n_held = answer->n_named_addresses = 0;
     text_copy(answer->request_id, sizeof answer->request_id, "request-id");
 
     world_wait_until(world, world->now_ms + CALL_MS);

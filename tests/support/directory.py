@@ -103,6 +103,10 @@ class Directory:
         """Each a dict as in the load file."""
         return self._call("POST", "/admin/users", {"users": users})
 
+    def add(self, **lists):
+        """`groups` and `contacts`, each a list of dicts as in the load file."""
+        return self._call("POST", "/admin/users", lists)
+
     def object(self, id):
         """One object of state()."""
         [found] = [object for tenant in self.state()["tenants"] for object in tenant["objects"]

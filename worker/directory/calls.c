@@ -12,7 +12,8 @@
 #define BIN "/v1.0/directory/deletedItems"
 #define CALL_PAGE_ROWS "200" /* a row is about 1 KB, and a reply at most 1 MiB */
 
-/* {user}: a user by id, else by name; {id}; {odata}: the name inside an OData literal.
+/* {user}: a user by id, else by name; {id}; {odata}: the name inside an OData literal; {addresses}:
+ * whoever holds one of them, which needs no advanced query (whose index lags).
  * The type cast of the bin is mandatory (directory-api.md 2.1); `%27` is the quote. */
 /* clang-format off */
 static const struct call_row {
@@ -26,6 +27,9 @@ static const struct call_row {
     [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS, false},
     [DIRECTORY_USER_BY_NAME] = {"GET", "/v1.0/users{user}?" USER_FIELDS, false},
     [DIRECTORY_TARGET_ROLES] = {"GET", "/v1.0/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20%27{id}%27&$select=id,roleDefinitionId", false},
+    [DIRECTORY_USERS_BY_ADDRESS] = {"GET", "/v1.0/users?$filter={addresses}&$select=id,userPrincipalName,displayName,createdDateTime,accountEnabled,proxyAddresses", false},
+    [DIRECTORY_GROUPS_BY_ADDRESS] = {"GET", "/v1.0/groups?$filter={addresses}&$select=id,displayName,createdDateTime,proxyAddresses", false},
+    [DIRECTORY_CONTACTS_BY_ADDRESS] = {"GET", "/v1.0/contacts?$filter={addresses}&$select=id,displayName,proxyAddresses", false},
     [DIRECTORY_MANAGER] = {"GET", "/v1.0/users/{id}/manager?$select=id,mail,userPrincipalName", false},
     [DIRECTORY_RESTORE] = {"POST", BIN "/{id}/restore", false},
     [DIRECTORY_SET_PASSWORD] = {"PATCH", "/v1.0/users/{id}", false},
@@ -90,6 +94,35 @@ static void put_user(struct writer *writer, const struct directory_question *que
     put(writer, quoted ? "%27)" : "");
 }
 
+/* Whether `eq` minds the case of the scheme is not documented, so both are asked for
+ * (directory-api.md 3). */
+static void put_address(struct writer *writer, const char *address, bool upper)
+{
+    char scheme[16] = "";
+    const char *rest = address;
+    if (text_split_at(address, ':', scheme, sizeof scheme, &rest))
+        for (char *at = scheme; *at != '\0'; at++)
+            *at = upper && *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A')
+                  : upper                           ? *at
+                                                    : text_lower_char(*at);
+    put(writer, "proxyAddresses/any(p:p%20eq%20%27");
+    put_encoded(writer, scheme, true);
+    put_encoded(writer, scheme[0] != '\0' ? ":" : "", true);
+    put_encoded(writer, rest, true);
+    put(writer, "%27)");
+}
+
+static void put_addresses(struct writer *writer, const struct directory_question *question)
+{
+    const char *address = question->addresses;
+    for (int i = 0; i < question->n_addresses; i++, address += strlen(address) + 1) {
+        put(writer, i > 0 ? "%20or%20" : "");
+        put_address(writer, address, false);
+        put(writer, "%20or%20");
+        put_address(writer, address, true);
+    }
+}
+
 const char *call_method(int kind)
 {
     return call_rows[kind].method;
@@ -117,6 +150,8 @@ bool call_write_url(int kind, const char *graph_url, const struct directory_ques
         }
         if (at[1] == 'u')
             put_user(&writer, question);
+        else if (at[1] == 'a')
+            put_addresses(&writer, question);
         else
             put_encoded(&writer, at[1] == 'i' ? question->id : question->name, at[1] == 'o');
         at = strchr(at, '}');

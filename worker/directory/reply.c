@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -155,10 +156,24 @@ static enum directory_status status_of_property(const char *property, size_t n)
     return DIRECTORY_REJECTED;
 }
 
+/* A target may be one of the addresses, with or without its scheme. */
+static bool read_named_address(const char *target, struct directory_answer *answer)
+{
+    if (strchr(target, '@') == NULL)
+        return false;
+    if (answer->n_named_addresses < NAMED_ADDRESSES_MAX) {
+        char *to = answer->named_addresses[answer->n_named_addresses];
+        int n = snprintf(to, PROXY_ADDRESS_BYTES + 1, "%s%s",
+                         strchr(target, ':') == NULL ? "smtp:" : "", target);
+        answer->n_named_addresses += n > 0 && n <= PROXY_ADDRESS_BYTES;
+    }
+    return true;
+}
+
 /* directory-api.md 1.5: the same clash comes as 400 Request_BadRequest and as 409
  * Request_MultipleObjectsWithSameKeyValue. Details name the property, but their target may be the
  * word "None"; then the message does. */
-static enum directory_status read_clash(const json_t *error)
+static enum directory_status read_clash(const json_t *error, struct directory_answer *answer)
 {
     static const char sentence[] = "same value for property ";
     const char *message = strstr(text_of(error, "message"), sentence);
@@ -166,16 +181,21 @@ static enum directory_status read_clash(const json_t *error)
         message != NULL ||
         text_equal_ignore_case(text_of(error, "code"), "Request_MultipleObjectsWithSameKeyValue");
     const json_t *details = json_object_get(error, "details");
+    enum directory_status found = DIRECTORY_REJECTED;
     for (size_t i = 0; i < json_array_size(details); i++) {
         const json_t *detail = json_array_get(details, i);
         if (!is_clash && !is_clash_code(text_of(detail, "code")))
             continue;
         is_clash = true;
         const char *target = text_of(detail, "target");
-        enum directory_status status = status_of_property(target, strlen(target));
-        if (status != DIRECTORY_REJECTED)
-            return status;
+        enum directory_status status = read_named_address(target, answer)
+                                           ? DIRECTORY_ADDRESS_TAKEN
+                                           : status_of_property(target, strlen(target));
+        if (found == DIRECTORY_REJECTED)
+            found = status;
     }
+    if (found != DIRECTORY_REJECTED)
+        return found;
     if (message == NULL)
         return DIRECTORY_REJECTED;
     message += sizeof sentence - 1;
@@ -196,19 +216,21 @@ static const struct status_row {
     {400, "Directory_ExpiredPageToken", DIRECTORY_BUSY},     /* the list starts anew */
 };
 
-static enum directory_status status_of_error(int kind, int http_status, const char *code,
-                                             const json_t *root)
+static enum directory_status status_of_error(int kind, const json_t *root,
+                                             struct directory_answer *answer)
 {
+    int http_status = answer->http_status;
     for (size_t i = 0; i < sizeof status_rows / sizeof status_rows[0]; i++) {
         const struct status_row *row = &status_rows[i];
-        if (row->http_status == http_status && (row->code == NULL || strcmp(row->code, code) == 0))
+        if (row->http_status == http_status &&
+            (row->code == NULL || strcmp(row->code, answer->error_code) == 0))
             return row->status;
     }
     /* 408 is a gateway's: it does not say how far the request came. */
     if (http_status < 400 || http_status >= 500 || http_status == 408)
         return call_changes(kind) ? DIRECTORY_UNKNOWN : DIRECTORY_BUSY;
     if (kind == DIRECTORY_RESTORE && (http_status == 400 || http_status == 409))
-        return read_clash(json_object_get(root, "error"));
+        return read_clash(json_object_get(root, "error"), answer);
     return DIRECTORY_REJECTED;
 }
 
@@ -245,6 +267,6 @@ void reply_answer(const struct asked *asked, const struct reply *reply,
     json_t *root =
         reply->body_bytes > 0 ? json_loadb(reply->body, reply->body_bytes, 0, NULL) : NULL;
     read_error(root, answer);
-    answer->status = status_of_error(asked->kind, reply->http_status, answer->error_code, root);
+    answer->status = status_of_error(asked->kind, root, answer);
     json_decref(root);
 }

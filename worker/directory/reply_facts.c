@@ -170,6 +170,57 @@ static bool read_deleted_row(const struct asked *asked, const json_t *row,
     return true;
 }
 
+static enum holder_type holder_type_of(int kind)
+{
+    return kind == DIRECTORY_USERS_BY_ADDRESS    ? HOLDER_USER
+           : kind == DIRECTORY_GROUPS_BY_ADDRESS ? HOLDER_GROUP
+                                                 : HOLDER_CONTACT;
+}
+
+static bool read_holder(const json_t *row, enum holder_type type, struct holder *holder)
+{
+    *holder = (struct holder){.type = type};
+    READ_TEXT(row, "displayName", holder->display_name);
+    READ_TEXT(row, "userPrincipalName", holder->user_principal_name);
+    holder->created_at_ms = read_moment(row, "createdDateTime");
+    holder->enabled = json_is_true(json_object_get(row, "accountEnabled"));
+    return read_id(row, holder->id);
+}
+
+static bool row_has_address(const json_t *row, const char *address)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(row, "proxyAddresses"), i, item)
+    {
+        if (json_is_string(item) && text_equal_ignore_case(json_string_value(item), address))
+            return true;
+    }
+    return false;
+}
+
+static bool is_held_already(const struct directory_answer *answer, int address)
+{
+    for (int i = 0; i < answer->n_held; i++)
+        if (answer->held[i].address == address)
+            return true;
+    return false;
+}
+
+/* A row holds one of the addresses, or several; whoever is named first for one stays. */
+static bool read_holder_row(const struct asked *asked, const json_t *row,
+                            struct directory_answer *answer)
+{
+    struct holder holder;
+    if (!read_holder(row, holder_type_of(asked->kind), &holder))
+        return false;
+    const char *address = asked->question->addresses;
+    for (int i = 0; i < asked->question->n_addresses; i++, address += strlen(address) + 1)
+        if (row_has_address(row, address) && !is_held_already(answer, i))
+            answer->held[answer->n_held++] = (struct held_address){i, holder};
+    return true;
+}
+
 /* The body is one object, or a list of rows under "value" with a link to the next page. */
 static const struct facts_row {
     bool is_list;
@@ -182,6 +233,9 @@ static const struct facts_row {
     [DIRECTORY_USER_BY_ID] = {false, read_asked_user},
     [DIRECTORY_USER_BY_NAME] = {false, read_asked_user},
     [DIRECTORY_TARGET_ROLES] = {true, count_role},
+    [DIRECTORY_USERS_BY_ADDRESS] = {true, read_holder_row},
+    [DIRECTORY_GROUPS_BY_ADDRESS] = {true, read_holder_row},
+    [DIRECTORY_CONTACTS_BY_ADDRESS] = {true, read_holder_row},
     [DIRECTORY_MANAGER] = {false, read_manager},
     [DIRECTORY_RESTORE] = {false, read_asked_user},
 };

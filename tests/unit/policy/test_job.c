@@ -479,7 +479,7 @@ static void a_holder_who_is_the_user_is_no_conflict(void **state)
     given_user(&answer.user);
     answered(DIRECTORY_YES);
     assert_ends(REASON_ALREADY_ACTIVE);
-    assert_false(job.outcome.has_conflict);
+    assert_int_equal(job.outcome.n_conflicts, 0);
 }
 
 static void a_holder_who_is_not_found_is_unknown(void **state)
@@ -489,8 +489,124 @@ static void a_holder_who_is_not_found_is_unknown(void **state)
     answered(DIRECTORY_NAME_TAKEN);
     answered(DIRECTORY_NOT_FOUND);
     assert_ends(REASON_NAME_CONFLICT);
-    assert_true(job.outcome.has_conflict);
-    assert_false(job.outcome.conflict.holder_known);
+    assert_int_equal(job.outcome.n_conflicts, 1);
+    assert_string_equal(job.outcome.conflicts[0].value, GIVEN_USER_NAME);
+    assert_int_equal(job.outcome.conflicts[0].holder.type, HOLDER_UNKNOWN);
+}
+
+static void up_to_the_address_clash(void)
+{
+    job.request.address_policy = ADDRESS_POLICY_REJECT;
+    up_to_the_restore();
+}
+
+static void held(int address, enum holder_type type)
+{
+    answer.held[answer.n_held++] = (struct held_address){address, {.type = type}};
+}
+
+static void every_address_of_the_user_is_looked_for(void **state)
+{
+    (void)state;
+    up_to_the_address_clash();
+    answered(DIRECTORY_ADDRESS_TAKEN);
+    assert_asks(DIRECTORY_USERS_BY_ADDRESS);
+    assert_int_equal(job.question.n_addresses, 2);
+    assert_string_equal(job.question.addresses, "SMTP:ola@contoso.com");
+    held(1, HOLDER_USER);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_GROUPS_BY_ADDRESS);
+    assert_int_equal(job.question.n_addresses, 2);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_CONTACTS_BY_ADDRESS);
+    held(0, HOLDER_CONTACT);
+    held(1, HOLDER_CONTACT); /* an index that lags: it is the user's */
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_int_equal(job.outcome.n_conflicts, 2);
+    assert_string_equal(job.outcome.conflicts[0].value, "smtp:ola.nordmann@contoso.com");
+    assert_int_equal(job.outcome.conflicts[0].holder.type, HOLDER_USER);
+    assert_string_equal(job.outcome.conflicts[1].value, "SMTP:ola@contoso.com");
+    assert_int_equal(job.outcome.conflicts[1].holder.type, HOLDER_CONTACT);
+    assert_true(job.outcome.resolution_remove);
+    assert_false(job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]);
+}
+
+static void what_the_directory_names_is_a_conflict_whoever_holds_it(void **state)
+{
+    (void)state;
+    up_to_the_address_clash();
+    answer.n_named_addresses = 2;
+    text_copy(answer.named_addresses[0], sizeof answer.named_addresses[0], "smtp:x@contoso.com");
+    text_copy(answer.named_addresses[1], sizeof answer.named_addresses[1], "smtp:y@contoso.com");
+    answered(DIRECTORY_ADDRESS_TAKEN);
+    assert_string_equal(job.question.addresses, "smtp:x@contoso.com");
+    answered(DIRECTORY_YES);
+    held(1, HOLDER_GROUP);
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_int_equal(job.outcome.n_conflicts, 2);
+    assert_string_equal(job.outcome.conflicts[0].value, "smtp:y@contoso.com");
+    assert_int_equal(job.outcome.conflicts[0].holder.type, HOLDER_GROUP);
+    assert_string_equal(job.outcome.conflicts[1].value, "smtp:x@contoso.com");
+    assert_int_equal(job.outcome.conflicts[1].holder.type, HOLDER_UNKNOWN);
+}
+
+static void an_address_that_nobody_shows_is_not_guessed(void **state)
+{
+    (void)state;
+    up_to_the_address_clash();
+    answered(DIRECTORY_ADDRESS_TAKEN);
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_DENIED); /* without GroupMember.Read.All the contacts are still asked for */
+    assert_asks(DIRECTORY_CONTACTS_BY_ADDRESS);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_int_equal(job.outcome.n_conflicts, 1);
+    assert_string_equal(job.outcome.conflicts[0].value, "");
+    assert_int_equal(job.outcome.conflicts[0].holder.type, HOLDER_UNKNOWN);
+}
+
+static void many_addresses_are_asked_for_a_few_at_a_time(void **state)
+{
+    (void)state;
+    job.request.address_policy = ADDRESS_POLICY_REJECT;
+    rules.reject_privileged_targets = false;
+    start();
+    authorised();
+    given_user(&answer.user);
+    for (char c = 'a'; c < 'a' + 8; c++) {
+        char address[] = "smtp:_@contoso.com";
+        address[5] = c;
+        string_list_add(&answer.user.proxy_addresses, address);
+    }
+    answered(DIRECTORY_YES);
+    committed();
+    answered(DIRECTORY_ADDRESS_TAKEN);
+    assert_int_equal(job.question.n_addresses, ASKED_ADDRESSES_MAX);
+    for (int i = 0; i < 3; i++)
+        answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_USERS_BY_ADDRESS);
+    assert_int_equal(job.question.n_addresses, 3);
+    assert_string_equal(job.question.addresses, "smtp:f@contoso.com");
+    held(2, HOLDER_USER);
+    for (int i = 0; i < 3; i++)
+        answered(DIRECTORY_YES);
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_string_equal(job.outcome.conflicts[0].value, "smtp:h@contoso.com");
+}
+
+static void a_configuration_that_rejects_offers_no_removal(void **state)
+{
+    (void)state;
+    rules.address_policy = ADDRESS_POLICY_REJECT;
+    up_to_the_restore();
+    answered(DIRECTORY_ADDRESS_TAKEN);
+    for (int i = 0; i < 3; i++)
+        answered(DIRECTORY_YES);
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_false(job.outcome.resolution_remove);
 }
 
 static void up_to_the_password(void)
@@ -827,6 +943,11 @@ int main(void)
         JOB_TEST(a_refusal_is_told_in_the_directorys_words),
         JOB_TEST(a_holder_who_is_the_user_is_no_conflict),
         JOB_TEST(a_holder_who_is_not_found_is_unknown),
+        JOB_TEST(every_address_of_the_user_is_looked_for),
+        JOB_TEST(what_the_directory_names_is_a_conflict_whoever_holds_it),
+        JOB_TEST(an_address_that_nobody_shows_is_not_guessed),
+        JOB_TEST(many_addresses_are_asked_for_a_few_at_a_time),
+        JOB_TEST(a_configuration_that_rejects_offers_no_removal),
         JOB_TEST(a_password_of_unknown_age_is_never_confirmed),
         JOB_TEST(what_is_missing_on_the_account_is_left_to_do),
         JOB_TEST(who_never_shows_up_is_not_yet_visible),

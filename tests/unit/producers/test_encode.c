@@ -88,19 +88,33 @@ static void a_user_who_was_active_already(void **state)
     check("outcome", "already-active");
 }
 
+static void given_holder(struct holder *holder, enum holder_type type)
+{
+    *holder = (struct holder){.type = type, .created_at_ms = GIVEN_STARTED_MS - DAY_MS};
+    SET(holder->id, "44444444-4444-4444-8444-444444444444");
+    SET(holder->display_name, "Ola Hansen");
+    if (type == HOLDER_CONTACT)
+        holder->created_at_ms = 0;
+    if (type != HOLDER_USER)
+        return;
+    SET(holder->user_principal_name, "ola@contoso.com");
+    holder->enabled = true;
+}
+
+static void given_conflicts(const struct conflict *conflicts, int n)
+{
+    outcome.conflicts = conflicts;
+    outcome.n_conflicts = n;
+}
+
 static void a_name_clash_with_two_ways_out(void **state)
 {
     (void)state;
     outcome.reason = REASON_NAME_CONFLICT;
-    outcome.has_conflict = true;
-    outcome.conflict.property = CONFLICT_USER_PRINCIPAL_NAME;
-    SET(outcome.conflict.value, "Ola.N@contoso.com");
-    outcome.conflict.holder_known = true;
-    SET(outcome.conflict.holder.id, "44444444-4444-4444-8444-444444444444");
-    SET(outcome.conflict.holder.user_principal_name, "ola@contoso.com");
-    SET(outcome.conflict.holder.display_name, "Ola Hansen");
-    outcome.conflict.holder.created_at_ms = GIVEN_STARTED_MS - DAY_MS;
-    outcome.conflict.holder.enabled = true;
+    static struct conflict conflict = {.property = CONFLICT_USER_PRINCIPAL_NAME};
+    SET(conflict.value, "Ola.N@contoso.com");
+    given_holder(&conflict.holder, HOLDER_USER);
+    given_conflicts(&conflict, 1);
     outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
     outcome.resolution[NAME_POLICY_REPLACE_ACTIVE] = true;
     request.name_policy = NAME_POLICY_ABSENT; /* the configuration's */
@@ -120,9 +134,9 @@ static void a_chosen_name_that_was_not_tried_is_kept(void **state)
 {
     (void)state;
     outcome.reason = REASON_NAME_CONFLICT;
-    outcome.has_conflict = true;
-    outcome.conflict.property = CONFLICT_USER_PRINCIPAL_NAME;
-    SET(outcome.conflict.value, "ola@contoso.com");
+    static struct conflict conflict = {.property = CONFLICT_USER_PRINCIPAL_NAME};
+    SET(conflict.value, "ola@contoso.com");
+    given_conflicts(&conflict, 1);
     outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
     request.name_policy = NAME_POLICY_REJECT;
     SET(request.new_user_principal_name, "ola.n@contoso.com");
@@ -133,9 +147,27 @@ static void an_address_clash_with_an_unknown_holder(void **state)
 {
     (void)state;
     outcome.reason = REASON_ADDRESS_CONFLICT;
-    outcome.has_conflict = true;
-    outcome.conflict.property = CONFLICT_PROXY_ADDRESSES;
+    static struct conflict conflict = {.property = CONFLICT_PROXY_ADDRESSES};
+    given_conflicts(&conflict, 1);
     check("outcome", "address-conflict");
+}
+
+static void addresses_clash_with_objects_of_every_kind(void **state)
+{
+    (void)state;
+    static struct conflict conflicts[4];
+    static const char *const values[] = {"smtp:a@contoso.com", "smtp:b@contoso.com",
+                                         "SMTP:c@contoso.com", "smtp:d@contoso.com"};
+    outcome.reason = REASON_ADDRESS_CONFLICT;
+    for (int i = 0; i < 4; i++) {
+        conflicts[i].property = CONFLICT_PROXY_ADDRESSES;
+        SET(conflicts[i].value, values[i]);
+        given_holder(&conflicts[i].holder, (enum holder_type)i);
+    }
+    given_conflicts(conflicts, 4);
+    outcome.resolution_remove = true;
+    request.address_policy = ADDRESS_POLICY_REJECT;
+    check("outcome", "address-conflict-holders");
 }
 
 static void a_user_nobody_found_is_named_as_the_request_did(void **state)
@@ -440,6 +472,7 @@ int main(void)
         TEST(a_name_clash_with_two_ways_out),
         TEST(a_chosen_name_that_was_not_tried_is_kept),
         TEST(an_address_clash_with_an_unknown_holder),
+        TEST(addresses_clash_with_objects_of_every_kind),
         TEST(a_user_nobody_found_is_named_as_the_request_did),
         TEST(a_refusal_of_the_directory_is_told_in_its_words),
         TEST(what_may_be_sent_again_comes_ready_to_send),

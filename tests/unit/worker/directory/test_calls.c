@@ -78,6 +78,50 @@ static void awkward_names_are_quoted_and_encoded(void **state)
                     "&$count=true&$top=200&" USER);
 }
 
+static void addresses_are_asked_for_in_both_spellings_of_the_scheme(void **state)
+{
+    (void)state;
+    struct directory_question question = {.addresses = "SMTP:o'b@b.no\0X500:/o=A",
+                                          .n_addresses = 2};
+    char url[CALL_URL_BYTES];
+    assert_true(call_write_url(DIRECTORY_GROUPS_BY_ADDRESS, GRAPH, &question, url));
+#define ANY(address) "proxyAddresses/any(p:p%20eq%20%27" address "%27)"
+    assert_string_equal(
+        url,
+        GRAPH "/v1.0/groups?$filter=" ANY("smtp%3Ao%27%27b%40b.no") "%20or%20" ANY(
+            "SMTP%3Ao%27%27b%40b."
+            "no") "%20or%20" ANY("x500%3A%2Fo%3DA") "%20or%20" ANY("X500%3A%2Fo%3DA") "&$select=id,"
+                                                                                      "displayName,"
+                                                                                      "createdDateT"
+                                                                                      "ime,"
+                                                                                      "proxyAddress"
+                                                                                      "es");
+    question.n_addresses = 1;
+    assert_true(call_write_url(DIRECTORY_USERS_BY_ADDRESS, GRAPH, &question, url));
+    assert_non_null(strstr(url, GRAPH "/v1.0/users?$filter=proxyAddresses/any("));
+    assert_non_null(strstr(url, "&$select=id,userPrincipalName,displayName,createdDateTime,"
+                                "accountEnabled,proxyAddresses"));
+    assert_true(call_write_url(DIRECTORY_CONTACTS_BY_ADDRESS, GRAPH, &question, url));
+    assert_non_null(strstr(url, GRAPH "/v1.0/contacts?$filter=proxyAddresses/any("));
+}
+
+/* The most that policy/job asks for at once, all of it encoded. */
+static void the_longest_question_about_addresses_fits(void **state)
+{
+    (void)state;
+    static char addresses[2 * ASKED_ADDRESSES_BYTES];
+    size_t used = 0;
+    for (int i = 0; i < ASKED_ADDRESSES_MAX; i++) {
+        memset(addresses + used, '#', ASKED_ADDRESSES_BYTES / ASKED_ADDRESSES_MAX);
+        memcpy(addresses + used, "smtp:", 5);
+        used += ASKED_ADDRESSES_BYTES / ASKED_ADDRESSES_MAX + 1;
+    }
+    struct directory_question question = {.addresses = addresses,
+                                          .n_addresses = ASKED_ADDRESSES_MAX};
+    char url[CALL_URL_BYTES];
+    assert_true(call_write_url(DIRECTORY_USERS_BY_ADDRESS, GRAPH, &question, url));
+}
+
 static void check_body(const struct directory_question *question, const char *password,
                        const char *expected)
 {
@@ -126,6 +170,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_its_method_and_url),
         cmocka_unit_test(awkward_names_are_quoted_and_encoded),
+        cmocka_unit_test(addresses_are_asked_for_in_both_spellings_of_the_scheme),
+        cmocka_unit_test(the_longest_question_about_addresses_fits),
         cmocka_unit_test(a_restore_leaves_out_what_it_does_not_say),
         cmocka_unit_test(a_password_is_escaped_and_must_be_changed),
         cmocka_unit_test(a_body_that_does_not_fit_is_none),

@@ -59,6 +59,15 @@ static enum reply_fate fate_of(const char *word)
     return REPLY_LOST;
 }
 
+static void add_address(struct directory_question *question, const char *address)
+{
+    static struct string_list addresses;
+    if (question->n_addresses++ == 0)
+        string_list_clear(&addresses);
+    assert_true(string_list_add(&addresses, address));
+    question->addresses = addresses.bytes;
+}
+
 /* Takes the head of the input; gives where the reply begins. */
 static char *read_asked(char *at, struct asked *asked, struct directory_question *question,
                         struct reply *reply)
@@ -75,6 +84,8 @@ static char *read_asked(char *at, struct asked *asked, struct directory_question
             assert_true(text_copy(question->id, sizeof question->id, value));
         else if (strcmp(word, "name") == 0)
             assert_true(text_copy(question->name, sizeof question->name, value));
+        else if (strcmp(word, "address") == 0)
+            add_address(question, value);
         else if (strcmp(word, "now") == 0)
             assert_true(time_parse(value, &asked->now_ms));
         else if (strcmp(word, "fate") == 0)
@@ -155,6 +166,15 @@ static void print_answer(FILE *out, const struct directory_answer *answer, const
         const struct candidate *found = &answer->candidates[i];
         (void)fprintf(out, "candidate %s %s %s\n", found->id, found->user_principal_name,
                       found->display_name);
+    }
+    for (int i = 0; i < answer->n_named_addresses; i++)
+        (void)fprintf(out, "named %s\n", answer->named_addresses[i]);
+    for (int i = 0; i < answer->n_held; i++) {
+        const struct holder *holder = &answer->held[i].holder;
+        (void)fprintf(out, "held %d %s %s %s %s enabled %d\n", answer->held[i].address,
+                      holder_type_word(holder->type), holder->id, holder->user_principal_name,
+                      holder->display_name, holder->enabled);
+        print_moment(out, "created", holder->created_at_ms);
     }
     print_user(out, &answer->user);
     if (next_link[0] != '\0')
