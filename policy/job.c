@@ -11,6 +11,7 @@ struct policy_facts job_facts(const struct job *job)
         .requester = job->requester_known ? &job->requester : NULL,
         .target = job->outcome.before,
         .n_target_roles = job->n_target_roles,
+        .recent = job->recent,
         .now = job->now,
     };
 }
@@ -323,6 +324,7 @@ struct job_action job_step(struct job *job, const struct job_event *event)
 {
     assert(job->state != JOB_DONE);
     job->now = event->now;
+    job->recent = event->recent;
     switch (event->type) {
     case JOB_STARTED:
         assert(job->state == JOB_QUEUED);

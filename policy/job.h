@@ -66,6 +66,7 @@ struct job_event {
     const struct directory_answer *answer; /* ANSWERED */
     const struct intent *intent;           /* RESUMED; copied */
     int64_t settled_at_mono_ms;            /* RESUMED: no change before */
+    struct recent_restores recent;         /* as of now */
 };
 
 enum job_action_type {
@@ -96,6 +97,7 @@ struct job {
     enum job_state asleep_from; /* what WOKEN goes on with */
     enum job_state after_intent;
     struct instant now; /* of the event that is being handled */
+    struct recent_restores recent;
     uint64_t random;
     char journal_key[GUID_CHARS + 1];
     char user_id[GUID_CHARS + 1]; /* "": named by name and not found yet */
@@ -104,7 +106,8 @@ struct job {
     int64_t settled_at_mono_ms; /* RESUMED: no change before; else 0 */
     enum job_effect effect;
     bool resumed;
-    bool ours;          /* an active user is our work: a lost restore, or an earlier intent */
+    bool ours;      /* an active user is our work: a lost restore, or an earlier intent */
+    bool announced; /* an intent was committed, by whichever incarnation: the limit let it pass */
     bool intent_stands; /* this incarnation committed one, and the caller did not doubt it */
     bool not_in_bin;    /* RESTORE said so, whatever the bin shows */
     bool unheard;       /* the last reply was BUSY or UNKNOWN */

@@ -113,6 +113,13 @@ struct job_action job_change(struct job *job, enum job_state state)
         return job_ask(job, state);
     if (time_is_up(job))
         return out_of_time(job, state);
+    if (!job->announced) {
+        struct policy_facts facts = job_facts(job);
+        enum reason reason = rule_limit(&facts);
+        if (reason != REASON_OK)
+            return job_fail(job, reason);
+    }
+    job->announced = true;
     job->state = JOB_INTENT;
     job->after_intent = state;
     return (struct job_action){.type = JOB_COMMIT};

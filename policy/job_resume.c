@@ -29,6 +29,7 @@ struct job_action job_resume(struct job *job, const struct job_event *event)
     job->deadline_mono_ms = job->now.mono_ms - age_ms + job->rules->request_deadline_ms;
     job->settled_at_mono_ms = event->settled_at_mono_ms;
     job->resumed = true;
+    job->announced = true;
     job_doubt(job);
     if (!job_is_past(job, job->settled_at_mono_ms)) {
         job->doubt_since_mono_ms = job->settled_at_mono_ms;

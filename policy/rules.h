@@ -46,8 +46,16 @@ struct policy_rules {
     char secret_domains[RULE_DOMAINS_MAX][ADDRESS_BYTES + 1]; /* with the "@", lower case */
     bool has_recipient_key; /* secrets.recipient_keys_file holds one */
     bool notify_on_succeeded, notify_on_conflict, notify_on_failed;
+    int restores_per_hour; /* per tenant, 0: no limit */
     int64_t max_request_age_ms;
     int64_t request_deadline_ms;
+};
+
+/* Restores that this instance began for the tenant within the last hour, and its share of the
+ * partitions; 0 partitions: not known. */
+struct recent_restores {
+    int n;
+    int partitions_held, partitions_all;
 };
 
 /* What is known so far; NULL, or -1, while unknown. */
@@ -57,6 +65,7 @@ struct policy_facts {
     const struct requester_facts *requester;
     const struct user_facts *target; /* found in the bin */
     int n_target_roles;
+    struct recent_restores recent;
     struct instant now;
 };
 
@@ -69,6 +78,10 @@ enum reason rule_request_age(const struct policy_facts *facts);    /* retention.
 enum reason rule_retention(const struct policy_facts *facts);      /* retention.c */
 enum reason rule_synced(const struct policy_facts *facts);         /* hybrid.c */
 enum reason rule_target(const struct policy_facts *facts);         /* target.c */
+
+/* limits.c; not one of policy_decide's: asked once, right before a restore is announced, so that
+ * whoever would be refused anyway is told why, and nobody is refused half-way. */
+enum reason rule_limit(const struct policy_facts *facts);
 
 /* The choices in force: the request's where it made one, else the configuration's. */
 enum name_policy name_policy_in_force(const struct policy_rules *rules,

@@ -194,10 +194,34 @@ static void finish(struct slot *slot)
     commits_add(slot, PUBLISH_OUTCOME);
 }
 
+static struct recent_restores recent_restores(const struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    struct recent_restores recent = {0};
+    if (slot->call.tenant >= 0)
+        recent.n = restore_count_read(&worker->restored[slot->call.tenant],
+                                      loop_now(worker->loop)->mono_ms);
+    request_consumer_share(worker->consumer, &recent.partitions_held, &recent.partitions_all);
+    return recent;
+}
+
+/* As soon as it is announced, so that those who are between announcing and restoring are among the
+ * number that the next one is held against. One that an earlier incarnation announced was counted
+ * then. */
+static void count_restore(struct slot *slot)
+{
+    struct worker *worker = slot->worker;
+    if (slot->counted || slot->job.resumed)
+        return;
+    slot->counted = true;
+    restore_count_add(&worker->restored[slot->call.tenant], loop_now(worker->loop)->mono_ms);
+}
+
 void slot_step_event(struct slot *slot, struct job_event *event)
 {
     struct worker *worker = slot->worker;
     event->now = *loop_now(worker->loop);
+    event->recent = recent_restores(slot);
     enum job_state from = slot->job.state;
     struct job_action action = job_step(&slot->job, event);
     log_event(LOG_DEBUG, "job stepped", LOG_TEXT("request_id", slot->job.request.envelope.id),
@@ -211,7 +235,10 @@ void slot_step_event(struct slot *slot, struct job_event *event)
     }
     switch (action.type) {
     case JOB_ASK: ask(slot); break;
-    case JOB_COMMIT: commits_add(slot, PUBLISH_INTENT); break;
+    case JOB_COMMIT:
+        count_restore(slot);
+        commits_add(slot, PUBLISH_INTENT);
+        break;
     case JOB_SLEEP:
         slot->phase = SLOT_SLEEPING;
         loop_set_timer(worker->loop, &slot->timer, action.until_mono_ms);

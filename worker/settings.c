@@ -178,8 +178,11 @@ static const struct setting_row rows[] = {
     LIST("policy", "secret_recipients", SETTING_RELOADABLE, add_secret_recipient, "[ \"manager\" ]",
          "who may be sent a password: the words of notify_default, or \"@domain\"",
          SPAN(policy.secret_words, policy.secret_domains)),
-    INTEGER("policy", "restores_per_hour", SETTING_RELOADABLE, 0, 1000000, 1, NULL, "0",
-            "limit per tenant; 0: none, and all that this version takes", FIELD(restores_per_hour)),
+    INTEGER(
+        "policy", "restores_per_hour", SETTING_RELOADABLE, 0, 1000000, 1, NULL, "0",
+        "limit per tenant and sliding hour, divided among the instances by their partitions and "
+        "rounded up; 0: none",
+        FIELD(policy.restores_per_hour)),
     INTEGER("policy", "max_request_age_hours", SETTING_RELOADABLE, 1, 720, HOUR_MS, "hours", "72",
             "older requests are refused; not above journal.dedupe_window_hours",
             FIELD(policy.max_request_age_ms)),

@@ -49,7 +49,6 @@ struct settings {
     } kafka;
     struct directory_settings directory; /* its tenants with their secrets: not for SETTINGS_TOOL */
     struct policy_rules policy;
-    int restores_per_hour;
     struct {
         char source[IDENTITY_BYTES + 1]; /* never "" */
         char type_prefix[TYPE_PREFIX_BYTES + 1];

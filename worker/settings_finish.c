@@ -73,9 +73,6 @@ static void check_policy(struct loader *loader)
     if (!rules->name_policy_allowed[rules->name_policy])
         loader_error(loader, origin_of(settings->origins, "policy", "allow"), "policy", "allow",
                      "must have \"%s\", the default policy", name_policy_word(rules->name_policy));
-    if (settings->restores_per_hour != 0)
-        loader_error(loader, origin_of(settings->origins, "policy", "restores_per_hour"), "policy",
-                     "restores_per_hour", "other than 0 is not supported by this version");
     if (rules->max_request_age_ms > settings->dedupe_window_ms) {
         const struct setting_origin *age =
             origin_of(settings->origins, "policy", "max_request_age_hours");

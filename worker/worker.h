@@ -15,6 +15,7 @@
 #include "worker/lanes.h"
 #include "worker/loop.h"
 #include "worker/password.h"
+#include "worker/restore_count.h"
 #include "worker/settings.h"
 
 /* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. */
@@ -50,6 +51,7 @@ struct slot {
     char password[PASSWORD_CHARS + 1]; /* "": none made */
     struct directory_call call;
     struct publication publication;
+    bool counted;            /* among worker->restored */
     bool resumes;            /* the journal's record that is being read is this record's intent */
     int64_t journal_time_ms; /* rw-time of what is published, for the dedupe window */
     struct record *stored;   /* of a replay: the journal's record, owned */
@@ -100,6 +102,7 @@ struct worker {
     struct slot *free_slots; /* by `after`; the last one freed first: its pages are touched */
     int n_slots;
     int n_asking;
+    struct restore_count restored[TENANTS_MAX]; /* since the start */
     struct slot *ready_first, *ready_last;
     uint64_t next_seed;
 

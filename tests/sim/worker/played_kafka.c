@@ -161,6 +161,14 @@ void request_consumer_release(struct request_consumer *consumer)
     (void)consumer;
 }
 
+void request_consumer_share(const struct request_consumer *consumer, int *ret_held, int *ret_all)
+{
+    *ret_all = consumer->world->n_partitions;
+    *ret_held = 0;
+    for (int p = 0; p < consumer->world->n_partitions; p++)
+        *ret_held += consumer->held[p];
+}
+
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,
                                                           int32_t partition,
                                                           const struct journal_key *key)

@@ -83,6 +83,35 @@ static void a_slow_user_delays_nobody(void **state)
     free(slow);
 }
 
+/* Also those who announce theirs at the same time, between one's commit and the other's. */
+static void no_more_are_restored_within_an_hour_than_the_limit(void **state)
+{
+    (void)state;
+    enum { USERS = 100, LIMIT = 10 };
+    int n_restored = 0, left_out = 0;
+    struct world *world = world_new(WORLD_PARTITIONS_MAX, USERS);
+    for (int user = 0; user < USERS; user++)
+        world_request(world, user);
+    world->restores_per_hour = LIMIT;
+    world_start(world, 0);
+    world_assign(world, 0);
+    assert_true(world_run(world, WORLD_START_MS + MINUTE_MS));
+    for (int i = 0; i < USERS; i++) {
+        n_restored += world->users[i].restores;
+        left_out = world->users[i].active ? left_out : i;
+        assert_int_equal(world->records[i].reason,
+                         world->users[i].active ? REASON_RESTORED : REASON_OVER_LIMIT);
+    }
+    assert_int_equal(n_restored, LIMIT);
+
+    world->now_ms += HOUR_MS + RESTORE_BUCKET_MS;
+    world_request(world, left_out);
+    world_assign(world, 0); /* a played consumer looks for records when it gets its partitions */
+    assert_true(world_run(world, world->now_ms + MINUTE_MS));
+    assert_int_equal(world->records[USERS].reason, REASON_RESTORED);
+    finish_well(world, "an hour later", 0);
+}
+
 /* Runs up to `event` and kills; false when the run was over before. */
 static bool run_and_kill(struct world *world, long event)
 {
@@ -270,6 +299,7 @@ int main(void)
 {
     log_set_level(LOG_EMERG); /* thousands of restores */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_more_are_restored_within_an_hour_than_the_limit),
         cmocka_unit_test(everybody_is_restored_and_told_the_password_that_works),
         cmocka_unit_test(a_slow_user_delays_nobody),
         cmocka_unit_test(a_kill_at_any_event_loses_and_doubles_nothing),

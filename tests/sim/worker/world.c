@@ -153,6 +153,7 @@ void world_start(struct world *world, int index)
     w->rules = calloc(1, sizeof *w->rules);
     assert(w->rules != NULL);
     w->rules->rules = worker->settings->policy;
+    w->rules->rules.restores_per_hour = world->restores_per_hour;
     intake_init(w);
     commits_init(w);
     winding_init(w);

@@ -62,6 +62,7 @@ struct world {
     int64_t now_ms;
     struct world_controls controls;
     int n_partitions, n_records, n_users;
+    int restores_per_hour;        /* of workers started from now on */
     struct world_record *records; /* in order of production */
     struct world_user users[WORLD_USERS_MAX];
     int64_t end[WORLD_PARTITIONS_MAX], committed[WORLD_PARTITIONS_MAX];

@@ -277,6 +277,35 @@ static void an_expired_user_is_refused(void **state)
     assert_string_equal(job.outcome.user_id, GIVEN_USER_ID);
 }
 
+static const struct recent_restores used_up = {.n = 2, .partitions_held = 12, .partitions_all = 12};
+
+static void beyond_the_limit_nothing_is_announced(void **state)
+{
+    (void)state;
+    rules.restores_per_hour = 2;
+    start();
+    authorised();
+    found();
+    answer.status = DIRECTORY_NOT_FOUND;
+    action = job_step(
+        &job, &(struct job_event){
+                  .type = JOB_ANSWERED, .now = now(), .answer = &answer, .recent = used_up});
+    assert_ends(REASON_OVER_LIMIT);
+    assert_true(reason_retryable(job.outcome.reason));
+}
+
+static void what_was_announced_is_carried_out_whatever_the_limit(void **state)
+{
+    (void)state;
+    rules.restores_per_hour = 2;
+    up_to_the_restore();
+    answer.status = DIRECTORY_UNPROVEN;
+    action = job_step(
+        &job, &(struct job_event){
+                  .type = JOB_ANSWERED, .now = now(), .answer = &answer, .recent = used_up});
+    assert_int_equal(action.type, JOB_COMMIT);
+}
+
 static void an_administrator_is_refused(void **state)
 {
     (void)state;
@@ -928,6 +957,8 @@ int main(void)
         JOB_TEST(not_found_is_looked_at_twice),
         JOB_TEST(who_is_active_already_is_left_alone),
         JOB_TEST(an_expired_user_is_refused),
+        JOB_TEST(beyond_the_limit_nothing_is_announced),
+        JOB_TEST(what_was_announced_is_carried_out_whatever_the_limit),
         JOB_TEST(an_administrator_is_refused),
         JOB_TEST(roles_older_than_a_minute_are_read_again),
         JOB_TEST(roles_age_before_they_are_answered_too),

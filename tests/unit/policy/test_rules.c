@@ -186,6 +186,33 @@ static void an_administrator_is_refused_unless_allowed(void **state)
     assert_int_equal(rule_target(&facts), REASON_OK);
 }
 
+/* limits */
+
+static void the_limit_is_shared_by_partitions_and_rounded_up(void **state)
+{
+    (void)state;
+    facts.recent = (struct recent_restores){.n = 1000, .partitions_held = 5, .partitions_all = 12};
+    assert_int_equal(rule_limit(&facts), REASON_OK); /* 0: none */
+    rules.restores_per_hour = 10;                    /* 4.2 of them */
+    assert_int_equal(rule_limit(&facts), REASON_OVER_LIMIT);
+    facts.recent.n = 5;
+    assert_int_equal(rule_limit(&facts), REASON_OVER_LIMIT);
+    facts.recent.n = 4;
+    assert_int_equal(rule_limit(&facts), REASON_OK);
+    rules.restores_per_hour = 1000000;
+    facts.recent =
+        (struct recent_restores){.n = 999999, .partitions_held = 100000, .partitions_all = 100000};
+    assert_int_equal(rule_limit(&facts), REASON_OK);
+}
+
+static void an_unknown_share_refuses_nobody(void **state)
+{
+    (void)state;
+    rules.restores_per_hour = 1;
+    facts.recent.n = 1;
+    assert_int_equal(rule_limit(&facts), REASON_OK);
+}
+
 /* conflict */
 
 static void the_requests_choice_comes_before_the_configurations(void **state)
@@ -398,6 +425,8 @@ int main(void)
         RULE_TEST(no_time_is_too_large_for_the_rules),
         RULE_TEST(a_window_ends_where_time_does),
         RULE_TEST(a_synced_user_is_refused_unless_allowed),
+        RULE_TEST(the_limit_is_shared_by_partitions_and_rounded_up),
+        RULE_TEST(an_unknown_share_refuses_nobody),
         RULE_TEST(an_administrator_is_refused_unless_allowed),
         RULE_TEST(the_requests_choice_comes_before_the_configurations),
         RULE_TEST(only_listed_policies_are_allowed),
