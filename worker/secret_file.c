@@ -86,13 +86,14 @@ static const char *secret_fault(const char *bytes, size_t n)
     return memchr(bytes, '\0', n) != NULL ? "has a zero byte in it" : NULL;
 }
 
-bool secret_read(const char *reference, char **ret_secret, char reterr[SECRET_ERROR_BYTES])
+static bool read_text(const char *reference, mode_t forbidden, char **ret_text,
+                      char reterr[SECRET_ERROR_BYTES])
 {
     char path[4096];
     int fd;
     size_t n = 0;
     if (!secret_path(reference, path, sizeof path, reterr) ||
-        !open_checked(path, S_IROTH | S_IWOTH | S_IWGRP, &fd, reterr))
+        !open_checked(path, forbidden, &fd, reterr))
         return false;
     char *bytes = calloc(1, SECRET_BYTES_MAX + 2); /* too long shows; then the zero */
     const char *why = NULL;
@@ -114,8 +115,23 @@ bool secret_read(const char *reference, char **ret_secret, char reterr[SECRET_ER
         free(bytes);
         return refuse(reterr, path, why);
     }
-    *ret_secret = bytes;
+    *ret_text = bytes;
     return true;
+}
+
+bool secret_read(const char *reference, char **ret_secret, char reterr[SECRET_ERROR_BYTES])
+{
+    return read_text(reference, S_IROTH | S_IWOTH | S_IWGRP, ret_secret, reterr);
+}
+
+bool public_file_read(const char *reference, char **ret_text, char reterr[SECRET_ERROR_BYTES])
+{
+    return read_text(reference, S_IWOTH | S_IWGRP, ret_text, reterr);
+}
+
+bool token_file_read(const char *reference, char **ret_token, char reterr[SECRET_ERROR_BYTES])
+{
+    return read_text(reference, 0, ret_token, reterr);
 }
 
 void secret_free(char *secret)

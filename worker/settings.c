@@ -33,10 +33,6 @@
 #define TOPIC(name, flag, member, value, text)                                                     \
     TEXT("kafka.topics", #name, flag, check_topic, "\"user-restore." value "\"", text,             \
          FIELD(kafka.member))
-#define REFUSED(in, name)                                                                          \
-    {                                                                                              \
-        .section = in, .key = name, .flags = SETTING_REFUSED                                       \
-    }
 
 const char *const setting_sections[] = {
     "kafka",   "kafka.topics", "tenants", "tenants.credential",
@@ -59,7 +55,11 @@ static const struct setting_word address_words[] = {
 static const struct setting_word cloud_words[] = {
     {"global", 0, 0}, {"us-gov", 1, 0}, {"dod", 2, 0}, {"china", 3, 0}, {0}};
 static const struct setting_word credential_words[] = {
-    {"secret", 0, 0}, {"certificate", 1, 1}, {"federated", 2, 1}, {"managed-identity", 3, 1}, {0}};
+    {"secret", CREDENTIAL_SECRET, 0},
+    {"certificate", CREDENTIAL_CERTIFICATE, 0},
+    {"federated", CREDENTIAL_FEDERATED, 0},
+    {"managed-identity", CREDENTIAL_MANAGED_IDENTITY, 0},
+    {0}};
 static const struct setting_word level_words[] = {{"error", LOG_ERR, 0},
                                                   {"warn", LOG_WARNING, 0},
                                                   {"info", LOG_INFO, 0},
@@ -123,9 +123,11 @@ static const struct setting_row rows[] = {
          TENANT(settings.graph_url)),
     TEXT("tenants", "login_url", 0, check_url, "\"\"", "address that issues tokens",
          TENANT(settings.login_url)),
-    TEXT("tenants", "client_id", SETTING_REQUIRED, check_guid,
+    TEXT("tenants", "client_id", SETTING_OF_TYPE, check_guid,
          "\"00000000-0000-0000-0000-000000000000\"",
-         "application id of the worker's app registration", TENANT(settings.client_id)),
+         "application id of the worker's app registration; needed, but for a managed identity, "
+         "where it names one of several",
+         TENANT(settings.client_id)),
     INTEGER("tenants", "resource_units_per_10s", SETTING_LATER, 1, 10000000, 1, NULL, "8000",
             "Graph's limit for the tenant; an instance uses its share",
             TENANT(settings.resource_units_per_10s)),
@@ -134,15 +136,26 @@ static const struct setting_row rows[] = {
             TENANT(settings.writes_per_150s)),
 
     WORD("tenants.credential", "type", 0, credential_words, "\"secret\"",
-         "how the worker proves who it is", TENANT(credential_type)),
-    TEXT("tenants.credential", "file", SETTING_REQUIRED, check_not_empty, "\"credential:graph\"",
-         "file with the client secret, not readable by others; credential:NAME is "
+         "how the worker proves who it is", TENANT(settings.credential_type)),
+    TEXT("tenants.credential", "file", SETTING_OF_TYPE, check_not_empty, "\"credential:graph\"",
+         "secret: file with the client secret, not readable by others; credential:NAME is "
          "$CREDENTIALS_DIRECTORY/NAME",
          TENANT(credential_file)),
-    REFUSED("tenants.credential", "certificate_file"),
-    REFUSED("tenants.credential", "key_file"),
-    REFUSED("tenants.credential", "token_file"),
-    REFUSED("tenants.credential", "endpoint"),
+    TEXT("tenants.credential", "certificate_file", SETTING_OF_TYPE | SETTING_ASIDE, check_not_empty,
+         "\"/etc/restore-worker/graph.crt\"", "certificate: the certificate, PEM",
+         TENANT(certificate_file)),
+    TEXT("tenants.credential", "key_file", SETTING_OF_TYPE | SETTING_ASIDE, check_not_empty,
+         "\"credential:graph-key\"",
+         "certificate: its RSA key, PEM without passphrase, not readable by others",
+         TENANT(key_file)),
+    TEXT("tenants.credential", "token_file", SETTING_OF_TYPE | SETTING_ASIDE, check_not_empty,
+         "\"/var/run/secrets/azure/tokens/azure-identity-token\"",
+         "federated: file with the other issuer's token, read anew for each of ours",
+         TENANT(settings.token_file)),
+    TEXT("tenants.credential", "endpoint", SETTING_OF_TYPE | SETTING_ASIDE, check_endpoint,
+         "\"http://169.254.169.254/metadata/identity/oauth2/token\"",
+         "managed-identity: address of the metadata service; this one when left out",
+         TENANT(settings.identity_endpoint)),
 
     INTEGER("policy", "retention_days", SETTING_RELOADABLE, 1, 30, 1, "days", "30",
             "how long after the deletion a user is restored", FIELD(policy.retention_days)),

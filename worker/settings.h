@@ -31,8 +31,9 @@ struct setting_origin {
 struct tenant_entry {
     struct tenant_settings settings;
     int cloud; /* row of the presets; a URL given explicitly wins */
-    int credential_type;
     char credential_file[PATH_BYTES + 1];
+    char certificate_file[PATH_BYTES + 1];
+    char key_file[PATH_BYTES + 1];
     struct setting_origin origins[SETTING_ROWS_MAX];
 };
 
@@ -90,9 +91,9 @@ int settings_load(const char *path, enum settings_use use, const struct settings
 void settings_free(struct settings *settings);
 
 /* Takes over from `fresh`, which stays the caller's to free, what may change while running:
- * reloadable rows, and the client secrets of tenants when these stayed the same. Reports each other
- * row that differs (LOG_WARNING): it needs a restart. False, with a line (LOG_ERR), when the two do
- * not go together: then nothing is taken over. */
+ * reloadable rows, and the secrets and keys of tenants when these stayed the same. Reports each
+ * other row that differs (LOG_WARNING): it needs a restart. False, with a line (LOG_ERR), when the
+ * two do not go together: then nothing is taken over. */
 bool settings_reload(struct settings *settings, struct settings *fresh,
                      const struct settings_report *report);
 

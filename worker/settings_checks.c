@@ -93,7 +93,7 @@ static bool url_host(const char *authority, char ret_host[ADDRESS_BYTES + 1])
     return true;
 }
 
-const char *check_url(char *text)
+static const char *check_address(char *text, const char *plain_host, const char *plain_message)
 {
     char host[ADDRESS_BYTES + 1];
     size_t length = strlen(text);
@@ -105,11 +105,25 @@ const char *check_url(char *text)
     if (!url_host(text + (plain ? 7 : 8), host) || strpbrk(text, "@?#\\ \"") != NULL ||
         has_control(text))
         return "must be https://HOST[:PORT][/PATH]";
-    if (plain && !host_is_loopback(host))
-        return "http:// is for loopback addresses only";
+    if (plain && !host_is_loopback(host) && strcmp(host, plain_host) != 0)
+        return plain_message;
     while (text[length - 1] == '/')
         text[--length] = '\0';
     return NULL;
+}
+
+const char *check_url(char *text)
+{
+    return check_address(text, "", "http:// is for loopback addresses only");
+}
+
+/* The platform's metadata service has no TLS; its link-local address never leaves the host. */
+const char *check_endpoint(char *text)
+{
+    return *text == '\0' ? "must not be empty"
+                         : check_address(text, "169.254.169.254",
+                                         "http:// is for 169.254.169.254 and loopback addresses "
+                                         "only");
 }
 
 const char *check_template(char *text)

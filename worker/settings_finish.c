@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct setting_origin *origin_of(const struct setting_origin *origins,
-                                              const char *section, const char *key)
+const struct setting_origin *setting_origin_of(const struct setting_origin *origins,
+                                               const char *section, const char *key)
 {
     int n_rows;
     const struct setting_row *rows = settings_rows(&n_rows);
@@ -26,7 +26,7 @@ static void fill_names(struct loader *loader)
     if (settings->kafka.instance[0] == '\0') {
         if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' ||
             !text_copy(settings->kafka.instance, sizeof settings->kafka.instance, host))
-            loader_error(loader, origin_of(settings->origins, "kafka", "instance"), "kafka",
+            loader_error(loader, setting_origin_of(settings->origins, "kafka", "instance"), "kafka",
                          "instance", "is needed, since this machine has no name");
     }
     if (settings->events.source[0] == '\0')
@@ -60,7 +60,7 @@ static void check_topics(struct loader *loader)
             if (strcmp(name, settings->kafka.topics[outs[k].topic]) == 0)
                 other = outs[k].key;
         if (other != NULL)
-            loader_error(loader, origin_of(settings->origins, "kafka.topics", outs[i].key),
+            loader_error(loader, setting_origin_of(settings->origins, "kafka.topics", outs[i].key),
                          "kafka.topics", outs[i].key, "must not be the topic of \"%s\"", other);
     }
 }
@@ -71,13 +71,14 @@ static void check_policy(struct loader *loader)
     struct policy_rules *rules = &settings->policy;
     rules->name_policy_allowed[NAME_POLICY_REJECT] = true;
     if (!rules->name_policy_allowed[rules->name_policy])
-        loader_error(loader, origin_of(settings->origins, "policy", "allow"), "policy", "allow",
-                     "must have \"%s\", the default policy", name_policy_word(rules->name_policy));
+        loader_error(loader, setting_origin_of(settings->origins, "policy", "allow"), "policy",
+                     "allow", "must have \"%s\", the default policy",
+                     name_policy_word(rules->name_policy));
     if (rules->max_request_age_ms > settings->dedupe_window_ms) {
         const struct setting_origin *age =
-            origin_of(settings->origins, "policy", "max_request_age_hours");
+            setting_origin_of(settings->origins, "policy", "max_request_age_hours");
         const struct setting_origin *window =
-            origin_of(settings->origins, "journal", "dedupe_window_hours");
+            setting_origin_of(settings->origins, "journal", "dedupe_window_hours");
         loader_error(loader, age->source != SOURCE_DEFAULT ? age : window, "policy",
                      "max_request_age_hours",
                      "must not be above journal.dedupe_window_hours (%d > %d)",
@@ -92,12 +93,13 @@ static void check_files(struct loader *loader)
     char why[SECRET_ERROR_BYTES];
     if (settings->recipient_keys_file[0] != '\0' &&
         !public_file_check(settings->recipient_keys_file, why))
-        loader_error(loader, origin_of(settings->origins, "secrets", "recipient_keys_file"),
+        loader_error(loader, setting_origin_of(settings->origins, "secrets", "recipient_keys_file"),
                      "secrets", "recipient_keys_file", "%s", why);
     settings->policy.has_recipient_key = settings->recipient_keys_file[0] != '\0';
     if (settings->directory.ca_file[0] != '\0' && access(settings->directory.ca_file, R_OK) != 0)
-        loader_error(loader, origin_of(settings->origins, "directory", "ca_file"), "directory",
-                     "ca_file", "%.180s: %s", settings->directory.ca_file, strerror(errno));
+        loader_error(loader, setting_origin_of(settings->origins, "directory", "ca_file"),
+                     "directory", "ca_file", "%.180s: %s", settings->directory.ca_file,
+                     strerror(errno));
 }
 
 static void finish_tenant(struct loader *loader, int n)
@@ -105,26 +107,23 @@ static void finish_tenant(struct loader *loader, int n)
     struct settings *settings = loader->settings;
     struct tenant_entry *entry = &settings->tenant_entries[n];
     const struct cloud_preset *preset = &cloud_presets[entry->cloud];
-    char why[SECRET_ERROR_BYTES];
-    char *secret;
     if (entry->settings.graph_url[0] == '\0')
         text_copy(entry->settings.graph_url, URL_BYTES, preset->graph_url);
     if (entry->settings.login_url[0] == '\0')
         text_copy(entry->settings.login_url, URL_BYTES, preset->login_url);
+    if (entry->settings.credential_type == CREDENTIAL_MANAGED_IDENTITY &&
+        entry->settings.identity_endpoint[0] == '\0')
+        text_copy(entry->settings.identity_endpoint, URL_BYTES,
+                  "http://169.254.169.254/metadata/identity/oauth2/token");
     for (int i = 0; i < n && entry->settings.name[0] != '\0'; i++)
         if (strcmp(settings->tenant_entries[i].settings.name, entry->settings.name) == 0)
-            loader_error(loader, origin_of(entry->origins, "tenants", "name"), "tenants", "name",
-                         "\"%s\" is there already", entry->settings.name);
+            loader_error(loader, setting_origin_of(entry->origins, "tenants", "name"), "tenants",
+                         "name", "\"%s\" is there already", entry->settings.name);
 
     struct tenant_settings *tenant = &settings->directory.tenants[settings->directory.n_tenants++];
     *tenant = entry->settings;
-    if (loader->use != SETTINGS_WORKER || entry->credential_file[0] == '\0')
-        return;
-    if (secret_read(entry->credential_file, &secret, why))
-        tenant->client_secret = secret;
-    else
-        loader_error(loader, origin_of(entry->origins, "tenants.credential", "file"),
-                     "tenants.credential", "file", "%s", why);
+    if (loader->use == SETTINGS_WORKER)
+        settings_read_credential(loader, entry, tenant);
 }
 
 void settings_finish(struct loader *loader)

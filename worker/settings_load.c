@@ -140,7 +140,7 @@ static void apply_defaults(struct loader *loader, bool of_tenant,
     for (int i = 0; i < n_rows; i++) {
         target->origins[i].source = SOURCE_DEFAULT;
         if (setting_is_of_tenant(&rows[i]) == of_tenant &&
-            (rows[i].flags & (SETTING_REQUIRED | SETTING_REFUSED)) == 0)
+            (rows[i].flags & (SETTING_REQUIRED | SETTING_OF_TYPE)) == 0)
             apply_default(loader, &rows[i], target);
     }
 }
@@ -152,10 +152,6 @@ static void apply_row(struct loader *loader, const struct setting_row *row,
                       const struct setting_target *target, const config_setting_t *value,
                       const struct setting_origin *at)
 {
-    if ((row->flags & SETTING_REFUSED) != 0) {
-        loader_error(loader, at, row->section, row->key, "not supported by this version");
-        return;
-    }
     int n_errors = loader->n_errors;
     setting_apply(loader, row, target, value, at);
     if ((row->flags & SETTING_LATER) != 0 && loader->use == SETTINGS_WORKER &&
@@ -228,6 +224,7 @@ static void load_tenants(struct loader *loader, const config_setting_t *list,
         }
         walk_group(loader, group, at->source, "tenants", &target);
         require_rows(loader, entry, &here);
+        settings_check_credential(loader, entry, &here);
     }
 }
 

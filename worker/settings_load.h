@@ -30,6 +30,15 @@ void setting_apply(struct loader *loader, const struct setting_row *row,
                    const struct setting_target *target, const config_setting_t *value,
                    const struct setting_origin *origin);
 
+/* settings_credential.c: which rows belong to the tenant's type of credential, reported at `at`;
+ * and what is read from its files. */
+void settings_check_credential(struct loader *loader, const struct tenant_entry *entry,
+                               const struct setting_origin *at);
+void settings_read_credential(struct loader *loader, const struct tenant_entry *entry,
+                              struct tenant_settings *tenant);
+
 void settings_finish(struct loader *loader);
+const struct setting_origin *setting_origin_of(const struct setting_origin *origins,
+                                               const char *section, const char *key);
 
 #endif

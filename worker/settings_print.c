@@ -142,7 +142,9 @@ static void print_tenants(struct printer *printer, const struct settings *settin
         printer->depth = 1;
         printer->section = "tenants";
         for (int i = 0; i < n_rows; i++) {
-            if (!setting_is_of_tenant(&rows[i]) || (rows[i].flags & SETTING_REFUSED) != 0)
+            bool left_out = (rows[i].flags & SETTING_OF_TYPE) != 0 &&
+                            ((const char *)entry)[rows[i].offset] == '\0';
+            if (!setting_is_of_tenant(&rows[i]) || left_out)
                 continue;
             enter_section(printer, rows[i].section);
             print_effective(printer, settings, entry, entry->origins, &rows[i]);
@@ -216,7 +218,8 @@ static void print_sample_row(const struct printer *printer, const struct setting
         (row->flags & SETTING_LATER) != 0 ? "; accepted; takes effect in a later version" : "");
     print_comment(printer, comment);
     indent(printer);
-    fprintf(printer->file, "%s%s = %s;\n", (row->flags & SETTING_LATER) != 0 ? "# " : "", row->key,
+    fprintf(printer->file, "%s%s = %s;\n",
+            (row->flags & (SETTING_LATER | SETTING_ASIDE)) != 0 ? "# " : "", row->key,
             row->initial);
 }
 
@@ -231,8 +234,6 @@ void settings_print_sample(FILE *file)
         "# after it, in bytewise order of the names, and wins.\n",
         file);
     for (int i = 0; i < n_rows; i++) {
-        if ((rows[i].flags & SETTING_REFUSED) != 0)
-            continue;
         enter_section(&printer, rows[i].section);
         print_sample_row(&printer, &rows[i]);
     }

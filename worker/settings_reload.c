@@ -1,4 +1,5 @@
 /* What a configuration is once it is loaded: taken over, handed on, given back. */
+#include "worker/directory/assertion.h"
 #include "worker/secret_file.h"
 #include "worker/settings_table.h"
 
@@ -87,9 +88,14 @@ bool settings_reload(struct settings *settings, struct settings *fresh,
     if (!tenants_equal(settings, fresh, report))
         return true;
     for (int n = 0; n < settings->directory.n_tenants; n++) {
-        char *old = settings->directory.tenants[n].client_secret;
-        settings->directory.tenants[n].client_secret = fresh->directory.tenants[n].client_secret;
-        fresh->directory.tenants[n].client_secret = old;
+        struct tenant_settings *tenant = &settings->directory.tenants[n];
+        struct tenant_settings *renewed = &fresh->directory.tenants[n];
+        char *old_secret = tenant->client_secret;
+        struct certificate *old_certificate = tenant->certificate;
+        tenant->client_secret = renewed->client_secret;
+        tenant->certificate = renewed->certificate;
+        renewed->client_secret = old_secret;
+        renewed->certificate = old_certificate;
     }
     return true;
 }
@@ -109,8 +115,10 @@ void settings_free(struct settings *settings)
         return;
     for (int i = 0; i < SETTING_ROWS_MAX; i++)
         free(settings->origins[i].list_text);
-    for (int i = 0; i < settings->directory.n_tenants; i++)
+    for (int i = 0; i < settings->directory.n_tenants; i++) {
         secret_free(settings->directory.tenants[i].client_secret);
+        certificate_free(settings->directory.tenants[i].certificate);
+    }
     explicit_bzero(&settings->kafka.properties, sizeof settings->kafka.properties);
     free(settings);
 }

@@ -18,7 +18,9 @@ enum setting_flag {
     SETTING_RELOADABLE = 1 << 0,
     SETTING_REQUIRED = 1 << 1, /* no default; the sample shows `initial` as an example */
     SETTING_LATER = 1 << 2,    /* accepted; takes effect in a later version */
-    SETTING_REFUSED = 1 << 3,  /* of the contract, but not supported by this version */
+    SETTING_OF_TYPE = 1 << 3,  /* no default; a text of some types of credential only, which
+                                  settings_finish checks; the sample shows `initial` as an example */
+    SETTING_ASIDE = 1 << 4,    /* the sample shows it behind "#": another type's */
 };
 
 struct setting_word {
@@ -60,6 +62,7 @@ extern const struct cloud_preset cloud_presets[CLOUDS];
 const char *check_not_empty(char *text);
 const char *check_topic(char *text);
 const char *check_url(char *text); /* "" is the cloud's */
+const char *check_endpoint(char *text);
 const char *check_guid(char *text);
 const char *check_tenant_name(char *text);
 const char *check_tenant_id(char *text);

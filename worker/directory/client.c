@@ -157,7 +157,7 @@ static int start_tenant(struct directory *directory, int number, char *reterr, s
     tenant->token.context = tenant;
     int rc = token_source_init(&tenant->token, directory->http);
     if (rc == -EMSGSIZE)
-        (void)snprintf(reterr, reterr_bytes, "tenant %s: the client secret or a URL is too long",
+        (void)snprintf(reterr, reterr_bytes, "tenant %s: the credential or a URL is too long",
                        settings->name);
     return rc;
 }

@@ -11,13 +11,29 @@ struct directory;
 
 enum { TENANTS_MAX = 32, URL_BYTES = 512 };
 
+/* How the worker proves who it is (directory-api.md 6). */
+enum credential_type {
+    CREDENTIAL_SECRET,
+    CREDENTIAL_CERTIFICATE,
+    CREDENTIAL_FEDERATED, /* a token of another issuer, in a file that it rewrites */
+    CREDENTIAL_MANAGED_IDENTITY,
+    CREDENTIAL_TYPES
+};
+
+struct certificate;
+
 struct tenant_settings {
     char name[TENANT_BYTES + 1];
     char id[ADDRESS_BYTES + 1]; /* tenant id or domain */
     char graph_url[URL_BYTES];  /* without a trailing slash */
     char login_url[URL_BYTES];
-    char client_id[GUID_CHARS + 1];
-    char *client_secret; /* owned by the settings, cleared with them */
+    char client_id[GUID_CHARS + 1]; /* MANAGED_IDENTITY: "" is the machine's own */
+    enum credential_type credential_type;
+    /* owned by the settings, cleared with them; each of its type only */
+    char *client_secret;
+    struct certificate *certificate;
+    char token_file[URL_BYTES];
+    char identity_endpoint[URL_BYTES]; /* without the query */
     int resource_units_per_10s, writes_per_150s;
 };
 

@@ -336,6 +336,8 @@ void transfer_start(struct transfer *transfer)
     }
     const char *custom = strcmp(transfer->method, "PATCH") == 0 ? transfer->method : NULL;
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(easy, CURLOPT_PROXY, transfer->no_proxy ? "" : NULL);
     /* Not CURLOPT_USERAGENT, which is printed twice a call. No "Expect:" is needed: libcurl waits
      * for "100 Continue" only with bodies above 1 MB. */
     transfer->first_header = (struct curl_slist){

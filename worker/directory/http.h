@@ -23,7 +23,8 @@ struct transfer {
     struct curl_slist *headers; /* NULL: none but curl's */
     const char *body;           /* NULL: none */
     size_t body_bytes;
-    bool changes; /* leaves at most once, and not after: */
+    bool no_proxy; /* whatever the environment says */
+    bool changes;  /* leaves at most once, and not after: */
     int64_t proven_until_mono_ms;
     /* Comes once per start, never from inside transfer_start. */
     void (*on_done)(void *context);

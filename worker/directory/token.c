@@ -1,10 +1,8 @@
 #include "worker/directory/token.h"
 
-#include "worker/directory/calls.h"
 #include "worker/directory/retry_after.h"
 #include "worker/directory/throttle.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -75,38 +73,6 @@ bool token_refused(const struct token_source *source)
     return token_current(source) == NULL && source->refused;
 }
 
-/* Writes `name` as it is and `value` encoded. */
-static bool put_field(char **at, const char *end, const char *name, const char *value)
-{
-    int n = snprintf(*at, (size_t)(end - *at), "%s", name);
-    if (n < 0 || n >= end - *at || !percent_encode(value, *at + n, (size_t)(end - *at - n)))
-        return false;
-    *at += n + (int)strlen(*at + n);
-    return true;
-}
-
-static bool write_form(struct token_source *source)
-{
-    const struct tenant_settings *settings = source->settings;
-    char *at = source->form, *end = source->form + sizeof source->form;
-    bool fits =
-        put_field(&at, end, "grant_type=client_credentials&client_id=", settings->client_id) &&
-        put_field(&at, end, "&scope=", settings->graph_url) &&
-        put_field(&at, end, "%2F.default&client_secret=", settings->client_secret);
-    source->transfer.body_bytes = (size_t)(at - source->form);
-    return fits;
-}
-
-static void fetch(void *context)
-{
-    struct token_source *source = context;
-    if (source->transfer.running)
-        return;
-    bool written = write_form(source);
-    assert(written && "token_source_init tried it");
-    transfer_start(&source->transfer);
-}
-
 /* "expires_in" comes as a number, from some endpoints as a string. 0: not there. */
 static int64_t read_life_ms(const json_t *root)
 {
@@ -140,8 +106,9 @@ static bool take_token(struct token_source *source, const struct reply *reply)
     return token != NULL;
 }
 
-static void retry_later(struct token_source *source, const struct reply *reply)
+static void retry_later(struct token_source *source)
 {
+    const struct reply *reply = &source->transfer.reply;
     int64_t wait_ms = RETRY_FIRST_MS;
     for (int i = 0; i < source->n_failures && wait_ms < RETRY_LAST_MS; i++)
         wait_ms *= 2;
@@ -165,8 +132,10 @@ static void read_error(const struct transfer *transfer, char *ret_error, size_t 
     json_t *root = json_loadb(reply->body, reply->body_bytes, 0, NULL);
     const char *word = json_string_value(json_object_get(root, "error"));
     long long code = json_integer_value(json_array_get(json_object_get(root, "error_codes"), 0));
-    (void)snprintf(ret_error, bytes, "HTTP %d %s AADSTS%lld", reply->http_status,
-                   word != NULL ? word : "unreadable reply", code);
+    int n = snprintf(ret_error, bytes, "HTTP %d %.80s", reply->http_status,
+                     word != NULL ? word : "unreadable reply");
+    if (code != 0) /* a metadata service names none */
+        (void)snprintf(ret_error + n, bytes - (size_t)n, " AADSTS%lld", code);
     json_decref(root);
 }
 
@@ -175,38 +144,59 @@ static void on_fetched(void *context)
     struct token_source *source = context;
     struct reply *reply = &source->transfer.reply;
     char error[128] = "";
-    explicit_bzero(source->form, sizeof source->form);
+    token_request_clear(&source->request);
     bool whole = reply->fate == REPLY_WHOLE && reply->body_bytes > 0;
     if (whole && reply->http_status == 200 && take_token(source, reply)) {
         source->refused = false;
         source->n_failures = 0;
     } else {
         read_error(&source->transfer, error, sizeof error);
-        source->refused = reply->fate == REPLY_WHOLE && reply->http_status >= 400 &&
-                          reply->http_status < 500 && reply->http_status != 408 &&
-                          reply->http_status != 429;
-        retry_later(source, reply);
+        source->refused = reply->fate == REPLY_WHOLE &&
+                          token_status_refuses(source->settings, reply->http_status);
+        retry_later(source);
     }
     reply_clear(reply, true);
     source->on_change(source->context, error);
 }
 
+static void fetch(void *context)
+{
+    struct token_source *source = context;
+    struct token_request *request = &source->request;
+    struct transfer *transfer = &source->transfer;
+    char error[TOKEN_REQUEST_ERROR_BYTES] = "a setting is too long";
+    if (transfer->running)
+        return;
+    int rc =
+        token_request_write(request, source->settings, loop_now(source->loop)->directory_ms, error);
+    if (rc < 0) {
+        token_request_clear(request);
+        source->refused = false;
+        retry_later(source);
+        source->on_change(source->context, error);
+        return;
+    }
+    transfer->method = request->method;
+    transfer->url = request->url;
+    transfer->headers = request->metadata ? &source->metadata_header : NULL;
+    transfer->no_proxy = request->metadata;
+    transfer->body = request->form_bytes > 0 ? request->form : NULL;
+    transfer->body_bytes = request->form_bytes;
+    transfer_start(transfer);
+}
+
 int token_source_init(struct token_source *source, struct http *http)
 {
-    const struct tenant_settings *settings = source->settings;
+    char error[TOKEN_REQUEST_ERROR_BYTES];
     source->timer = (struct timer){.on_due = fetch, .context = source};
-    int n = snprintf(source->url, sizeof source->url, "%s/%s/oauth2/v2.0/token",
-                     settings->login_url, settings->id);
-    bool fits = n > 0 && (size_t)n < sizeof source->url && write_form(source);
-    explicit_bzero(source->form, sizeof source->form);
-    if (!fits)
-        return -EMSGSIZE;
-    source->transfer.method = "POST";
-    source->transfer.url = source->url;
-    source->transfer.body = source->form;
+    source->metadata_header = (struct curl_slist){.data = "Metadata: true"};
+    int rc = token_request_write(&source->request, source->settings, 0, error);
+    token_request_clear(&source->request);
+    if (rc == -EMSGSIZE)
+        return rc;
     source->transfer.on_done = on_fetched;
     source->transfer.context = source;
-    int rc = transfer_init(&source->transfer, http);
+    rc = transfer_init(&source->transfer, http);
     if (rc < 0)
         return rc;
     loop_set_timer(source->loop, &source->timer, now_mono_ms(source));
@@ -218,7 +208,7 @@ void token_source_deinit(struct token_source *source)
     loop_cancel_timer(source->loop, &source->timer);
     reply_clear(&source->transfer.reply, true);
     transfer_deinit(&source->transfer);
-    explicit_bzero(source->form, sizeof source->form);
+    token_request_clear(&source->request);
     replace(source, NULL);
 }
 

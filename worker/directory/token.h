@@ -1,12 +1,12 @@
-/* A tenant's access token: fetched with the client secret, renewed ahead of its end, and at once
- * when the directory refuses it. Loop thread only. */
+/* A tenant's access token: fetched with its credential, renewed ahead of its end, and at once when
+ * the directory refuses it. Loop thread only. */
 #ifndef WORKER_DIRECTORY_TOKEN_H
 #define WORKER_DIRECTORY_TOKEN_H
 
-#include "worker/directory/directory.h"
 #include "worker/directory/http.h"
+#include "worker/directory/token_request.h"
 
-enum { TOKEN_FORM_BYTES = 4096, TOKEN_URL_BYTES = 2 * URL_BYTES, TOKEN_BYTES_MAX = 16 * 1024 };
+enum { TOKEN_BYTES_MAX = 16 * 1024 };
 
 /* Shared by the calls under way with it; cleared when the last one lets it go. */
 struct token {
@@ -19,7 +19,7 @@ struct token_source {
     struct loop *loop;
     const struct tenant_settings *settings; /* borrowed */
     /* A token came, the credential was refused, or an attempt failed; `error` is "" for a token,
-     * else AADSTS's word or why there was no reply. */
+     * else AADSTS's word, or why there was no request or no reply. */
     void (*on_change)(void *context, const char *error);
     void *context;
 
@@ -30,8 +30,8 @@ struct token_source {
     int n_failures;
     struct timer timer; /* the next attempt */
     struct transfer transfer;
-    char url[TOKEN_URL_BYTES];
-    char form[TOKEN_FORM_BYTES]; /* holds the secret while a transfer runs */
+    struct curl_slist metadata_header;
+    struct token_request request; /* holds the credential while a transfer runs */
 };
 
 /* loop, settings, on_change and context stand. Begins to fetch. -errno; -EMSGSIZE: a setting is

@@ -9,7 +9,8 @@ static void handle(void *context, const struct scripted_request *request,
     static char body[256]; /* the server's thread alone writes it */
     struct fixture *fixture = context;
     struct scripted_request counted = *request;
-    if (strcmp(request->target, TOKEN_TARGET) != 0) {
+    if (strcmp(request->target, TOKEN_TARGET) != 0 &&
+        strncmp(request->target, IDENTITY_TARGET, strlen(IDENTITY_TARGET)) != 0) {
         counted.number = fixture->n_graph++;
         fixture->graph(fixture, &counted, reply);
         return;

@@ -20,6 +20,7 @@
     "{\"id\":\"" USER_ID "\",\"userPrincipalName\":\"" USER_NAME "\",\"displayName\":\"Ola\","     \
     "\"accountEnabled\":true}"
 #define TOKEN_TARGET "/tenant.test/oauth2/v2.0/token"
+#define IDENTITY_TARGET "/metadata/identity/oauth2/token"
 
 enum { REQUEST_TIMEOUT_MS = 1000, WAIT_MAX_MS = 20000 };
 
@@ -28,7 +29,7 @@ struct fixture {
     struct loop *loop;
     struct directory *directory;
     struct directory_settings settings;
-    scripted_handler *graph; /* what is not asked of the login service */
+    scripted_handler *graph; /* what is not asked of the login or metadata service */
     scripted_handler *login; /* NULL: token-0, token-1, ... for an hour */
     /* the server's thread counts */
     atomic_int n_tokens, n_graph;
