@@ -179,7 +179,7 @@ static void ask(struct slot *slot)
         call->password = slot->password;
     }
     slot->phase = SLOT_ASKING;
-    slot->worker->n_asking++;
+    slot->worker->n_asking[slot->call.tenant]++;
     directory_ask(slot->worker->directory, call);
 }
 
@@ -256,7 +256,7 @@ static void answered(void *context, const struct directory_answer *answer)
 {
     struct slot *slot = context;
     struct worker *worker = slot->worker;
-    worker->n_asking--;
+    worker->n_asking[slot->call.tenant]--;
     if (slot->dropped)
         slot_end(slot);
     else

@@ -101,7 +101,7 @@ struct worker {
     struct slot *slots;
     struct slot *free_slots; /* by `after`; the last one freed first: its pages are touched */
     int n_slots;
-    int n_asking;
+    int n_asking[TENANTS_MAX];
     struct restore_count restored[TENANTS_MAX]; /* since the start */
     struct slot *ready_first, *ready_last;
     uint64_t next_seed;

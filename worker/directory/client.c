@@ -1,5 +1,5 @@
 /* The client as its caller sees it, and its queues: what waits for a slot, for a token, or for a
- * look-up of the same requester. */
+ * look-up of the same requester. Each tenant has its own. */
 #include "worker/directory/client.h"
 
 #include "worker/test_controls.h"
@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Calls on the wire and nothing heard for so long: the tenant is stuck. */
+enum { SILENT_MS = 2 * SECOND_MS };
+
 static struct call_queue *queue_for(struct directory *directory, const struct directory_call *call)
 {
-    /* Changes first: a change that waits too long loses its proof and costs another commit. */
-    return call_changes((int)call->question->operation) ? &directory->changes : &directory->reads;
+    struct tenant *tenant = &directory->tenants[call->tenant];
+    return call_changes((int)call->question->operation) ? &tenant->changes : &tenant->reads;
 }
 
 void directory_wake(struct directory *directory)
@@ -80,23 +83,54 @@ static bool is_unproven(const struct directory_call *call)
            loop_read_mono_ms() > call->proven_until_mono_ms && !test_without("proof");
 }
 
-/* The call leaves for the wire, or waits for its tenant's token, or learns that it cannot leave. */
-static void send_call(struct directory *directory, struct directory_call *call)
+/* The call leaves for the wire, or learns that it cannot leave. */
+static void send_call(struct tenant *tenant, struct directory_call *call)
 {
-    struct tenant *tenant = &directory->tenants[call->tenant];
+    struct directory *directory = tenant->directory;
     struct token *token = token_current(&tenant->token);
     int64_t wait_ms = throttle_wait_ms(&tenant->throttle, loop_read_mono_ms());
-    if (token == NULL && token_refused(&tenant->token))
+    if (token == NULL)
         directory_answer_unsent(directory, call, DIRECTORY_DENIED, 0);
-    else if (token == NULL)
-        queue_append(&tenant->waiting, call);
     else if (wait_ms > 0)
         directory_answer_unsent(directory, call, DIRECTORY_BUSY,
                                 wait_ms + throttle_jitter_ms(THROTTLE_JITTER_MS));
     else if (is_unproven(call))
         directory_answer_unsent(directory, call, DIRECTORY_UNPROVEN, 0);
     else
-        exchange_start(directory, call, token);
+        exchange_start(tenant, call, token);
+}
+
+static bool waits_for_token(const struct tenant *tenant)
+{
+    return token_current(&tenant->token) == NULL && !token_refused(&tenant->token);
+}
+
+static bool has_slot(const struct tenant *tenant)
+{
+    const struct directory *directory = tenant->directory;
+    int shared = directory->n_exchanges - directory->n_tenants * directory->own_slots;
+    return directory->free_exchanges != NULL &&
+           (tenant->n_busy < directory->own_slots || directory->n_shared_busy < shared);
+}
+
+/* One call of the next tenant that has one and may send it. False: there is none. */
+static bool send_next(struct directory *directory)
+{
+    for (int i = 0; i < directory->n_tenants; i++) {
+        struct tenant *tenant = &directory->tenants[directory->turn];
+        directory->turn = (directory->turn + 1) % directory->n_tenants;
+        if (waits_for_token(tenant) || !has_slot(tenant))
+            continue;
+        /* Changes first: a change that waits too long loses its proof and costs another commit. */
+        struct directory_call *call = queue_take(&tenant->changes);
+        if (call == NULL)
+            call = queue_take(&tenant->reads);
+        if (call == NULL)
+            continue;
+        send_call(tenant, call);
+        return true;
+    }
+    return false;
 }
 
 /* Answers those in the queue who have waited too long; *until: when the next one will have. */
@@ -114,15 +148,14 @@ static void pump(void *context)
     struct directory *directory = context;
     struct directory_call *call;
     while ((call = queue_take(&directory->asked)) != NULL)
-        requesters_ask(&directory->requesters, call);
-    while (directory->free_exchanges != NULL && ((call = queue_take(&directory->changes)) != NULL ||
-                                                 (call = queue_take(&directory->reads)) != NULL))
-        send_call(directory, call);
+        requesters_ask(&directory->tenants[call->tenant].requesters, call);
+    while (send_next(directory)) {
+    }
     int64_t until_mono_ms = INT64_MAX;
-    expire(directory, &directory->changes, &until_mono_ms);
-    expire(directory, &directory->reads, &until_mono_ms);
-    for (int i = 0; i < directory->n_tenants; i++)
-        expire(directory, &directory->tenants[i].waiting, &until_mono_ms);
+    for (int i = 0; i < directory->n_tenants; i++) {
+        expire(directory, &directory->tenants[i].changes, &until_mono_ms);
+        expire(directory, &directory->tenants[i].reads, &until_mono_ms);
+    }
     if (until_mono_ms < INT64_MAX)
         loop_set_timer(directory->loop, &directory->wait_timer, until_mono_ms);
     else
@@ -135,12 +168,6 @@ static void on_token_change(void *context, const char *error)
     struct tenant *tenant = context;
     struct directory *directory = tenant->directory;
     const struct directory_settings *settings = directory->settings;
-    bool goes_on = token_current(&tenant->token) != NULL || token_refused(&tenant->token);
-    while (goes_on && tenant->waiting.last != NULL) {
-        struct directory_call *call = tenant->waiting.last;
-        queue_leave(call);
-        queue_prepend(queue_for(directory, call), call);
-    }
     if (settings->on_token != NULL)
         settings->on_token(settings->context, (int)(tenant - directory->tenants), error);
     directory_wake(directory);
@@ -151,6 +178,7 @@ static int start_tenant(struct directory *directory, int number, char *reterr, s
     struct tenant *tenant = &directory->tenants[number];
     const struct tenant_settings *settings = &directory->settings->tenants[number];
     tenant->directory = directory;
+    tenant->requesters.directory = directory;
     tenant->token.loop = directory->loop;
     tenant->token.settings = settings;
     tenant->token.on_change = on_token_change;
@@ -182,6 +210,9 @@ static int start(struct directory *directory, char *reterr, size_t reterr_bytes)
             return rc;
         directory->n_exchanges++;
     }
+    directory->own_slots = settings->n_tenants > 1
+                               ? settings->max_in_flight / (2 * settings->n_tenants)
+                               : settings->max_in_flight;
     for (; directory->n_tenants < settings->n_tenants; directory->n_tenants++) {
         rc = start_tenant(directory, directory->n_tenants, reterr, reterr_bytes);
         if (rc < 0)
@@ -204,7 +235,6 @@ int directory_new(const struct directory_settings *settings, struct loop *loop,
     }
     directory->settings = settings;
     directory->loop = loop;
-    directory->requesters.directory = directory;
     directory->pump_timer = (struct timer){.on_due = pump, .context = directory};
     directory->wait_timer = (struct timer){.on_due = pump, .context = directory};
     int rc = start(directory, reterr, reterr_bytes);
@@ -224,6 +254,14 @@ bool directory_ready(const struct directory *directory)
     return true;
 }
 
+bool directory_is_stuck(const struct directory *directory, int number)
+{
+    const struct tenant *tenant = &directory->tenants[number];
+    int64_t silent_ms = loop_now(directory->loop)->mono_ms - tenant->heard_at_mono_ms;
+    return waits_for_token(tenant) || tenant->silent ||
+           (tenant->n_busy > 0 && silent_ms > SILENT_MS);
+}
+
 int directory_in_flight(const struct directory *directory)
 {
     return directory->n_busy;
@@ -237,9 +275,10 @@ void directory_free(struct directory *directory)
     loop_cancel_timer(directory->loop, &directory->wait_timer);
     for (int i = 0; i < directory->n_exchanges; i++)
         exchange_deinit(&directory->exchanges[i]);
-    for (int i = 0; i < directory->n_tenants; i++)
+    for (int i = 0; i < directory->n_tenants; i++) {
         token_source_deinit(&directory->tenants[i].token);
-    requesters_deinit(&directory->requesters);
+        requesters_deinit(&directory->tenants[i].requesters);
+    }
     free(directory->exchanges);
     free(directory->tenants);
     http_free(directory->http);

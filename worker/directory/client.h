@@ -13,7 +13,11 @@ struct tenant {
     struct directory *directory;
     struct token_source token;
     struct throttle throttle;
-    struct call_queue waiting; /* for the token */
+    struct call_queue changes, reads; /* for a slot, and for the token */
+    struct requesters requesters;
+    int n_busy;
+    bool silent;              /* the last call on the wire brought no reply */
+    int64_t heard_at_mono_ms; /* the last reply; or a call left when none was on the wire */
 };
 
 enum { EXCHANGE_HEADERS_MAX = 5 };
@@ -21,6 +25,7 @@ enum { EXCHANGE_HEADERS_MAX = 5 };
 /* A slot: one call on the wire at a time, with all that its replies add up to. */
 struct exchange {
     struct directory *directory;
+    struct tenant *tenant;
     struct directory_call *call; /* NULL: free */
     struct exchange *next_free;
     struct token *token; /* held */
@@ -41,14 +46,16 @@ struct directory {
     struct http *http;
     int n_tenants;
     struct tenant *tenants;
+    int turn; /* whose call is the next to leave */
     int n_exchanges, n_busy;
+    /* Half of the slots are divided: a tenant that does not answer cannot keep another from these.
+     * Whoever has taken all of his own may take of the other half. */
+    int own_slots, n_shared_busy;
     struct exchange *exchanges; /* one block, of which untouched pages cost nothing */
     struct exchange *free_exchanges;
-    struct call_queue asked;          /* REQUESTER: needs no slot if the answer is known */
-    struct call_queue changes, reads; /* for a slot */
-    struct timer pump_timer;          /* set: the queues are to be looked at */
-    struct timer wait_timer;          /* the next call that has waited too long */
-    struct requesters requesters;
+    struct call_queue asked; /* REQUESTER: needs no slot if the answer is known */
+    struct timer pump_timer; /* set: the queues are to be looked at */
+    struct timer wait_timer; /* the next call that has waited too long */
     struct clock_samples clock;
     char last_date[64]; /* Date headers name seconds: hundreds of replies have the same */
     int64_t last_date_ms;
@@ -67,7 +74,7 @@ void directory_wake(struct directory *directory);
 int exchange_init(struct exchange *exchange, struct directory *directory);
 void exchange_deinit(struct exchange *exchange);
 /* Takes a free slot, of which there is one. */
-void exchange_start(struct directory *directory, struct directory_call *call, struct token *token);
+void exchange_start(struct tenant *tenant, struct directory_call *call, struct token *token);
 /* Takes the call off the wire and frees the slot; no answer comes. */
 void exchange_cancel(struct exchange *exchange);
 

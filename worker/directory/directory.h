@@ -90,6 +90,9 @@ void directory_ask(struct directory *directory, struct directory_call *call);
 bool directory_abandon(struct directory *directory, struct directory_call *call);
 /* A token for every tenant is there. */
 bool directory_ready(const struct directory *directory);
+/* The tenant does not answer: no token came yet, or calls are on the wire and no reply comes. Its
+ * calls wait, or end as BUSY; those of other tenants go on. */
+bool directory_is_stuck(const struct directory *directory, int tenant);
 /* Calls on the wire. */
 int directory_in_flight(const struct directory *directory);
 /* Calls still open are not answered. */

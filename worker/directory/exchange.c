@@ -45,6 +45,8 @@ static void give_back(struct exchange *exchange)
 {
     struct directory *directory = exchange->directory;
     directory->n_busy--;
+    if (--exchange->tenant->n_busy >= directory->own_slots)
+        directory->n_shared_busy--;
     exchange->next_free = directory->free_exchanges;
     directory->free_exchanges = exchange;
     directory_wake(directory);
@@ -94,16 +96,23 @@ static void send_request(struct exchange *exchange)
     transfer_start(transfer);
 }
 
-static const struct tenant_settings *tenant_settings_of(const struct exchange *exchange)
+static void count_busy(struct tenant *tenant)
 {
-    return &exchange->directory->settings->tenants[exchange->call->tenant];
+    struct directory *directory = tenant->directory;
+    directory->n_busy++;
+    if (tenant->n_busy >= directory->own_slots)
+        directory->n_shared_busy++;
+    if (tenant->n_busy++ == 0)
+        tenant->heard_at_mono_ms = loop_read_mono_ms();
 }
 
-void exchange_start(struct directory *directory, struct directory_call *call, struct token *token)
+void exchange_start(struct tenant *tenant, struct directory_call *call, struct token *token)
 {
+    struct directory *directory = tenant->directory;
     struct exchange *exchange = directory->free_exchanges;
     directory->free_exchanges = exchange->next_free;
-    directory->n_busy++;
+    count_busy(tenant);
+    exchange->tenant = tenant;
     exchange->call = call;
     call->exchange = exchange;
     exchange->token = token_hold(token);
@@ -112,7 +121,7 @@ void exchange_start(struct directory *directory, struct directory_call *call, st
     answer_clear(&exchange->answer);
     (void)snprintf(exchange->id_header, sizeof exchange->id_header, "client-request-id: %s",
                    call->question->client_request_id);
-    bool fits = call_write_url(exchange->kind, tenant_settings_of(exchange)->graph_url,
+    bool fits = call_write_url(exchange->kind, exchange->tenant->token.settings->graph_url,
                                call->question, exchange->url);
     assert(fits && "a question is shorter than any URL");
     send_request(exchange);
@@ -136,7 +145,7 @@ static bool is_visible_ascii(const char *text)
 /* The token goes to the directory's own host and nowhere else (directory-api.md 2.3). */
 static bool is_at_home(const struct exchange *exchange, const char *url)
 {
-    const char *graph_url = tenant_settings_of(exchange)->graph_url;
+    const char *graph_url = exchange->tenant->token.settings->graph_url;
     size_t n = strlen(graph_url);
     return strncasecmp(url, graph_url, n) == 0 && url[n] == '/' && is_visible_ascii(url);
 }
@@ -152,7 +161,7 @@ static bool go_on(struct exchange *exchange)
         struct directory_question found = {0};
         (void)text_copy(found.id, sizeof found.id, answer->requester.id);
         exchange->kind = CALL_REQUESTER_ROLES;
-        (void)call_write_url(exchange->kind, tenant_settings_of(exchange)->graph_url, &found,
+        (void)call_write_url(exchange->kind, exchange->tenant->token.settings->graph_url, &found,
                              exchange->url);
     } else if (exchange->url[0] == '\0') {
         return false;
@@ -189,11 +198,14 @@ static void take_reply(struct exchange *exchange)
     reply_answer(&asked, reply, answer, exchange->url);
     exchange->call->fault = exchange->transfer.fault;
     int64_t now_mono_ms = loop_read_mono_ms();
+    if (reply->fate != REPLY_UNPROVEN)
+        exchange->tenant->silent = reply->fate != REPLY_WHOLE;
+    if (reply->fate == REPLY_WHOLE)
+        exchange->tenant->heard_at_mono_ms = now_mono_ms;
     if (test_without("retry-after"))
         answer->retry_after_ms = 0;
     if (answer->retry_after_ms > 0) {
-        throttle_take(&directory->tenants[exchange->call->tenant].throttle, reply,
-                      answer->retry_after_ms, now_mono_ms);
+        throttle_take(&exchange->tenant->throttle, reply, answer->retry_after_ms, now_mono_ms);
         /* Counted from the turn's clock, which the reply may be younger than. */
         answer->retry_after_ms +=
             now_mono_ms - now->mono_ms + throttle_jitter_ms(THROTTLE_JITTER_MS);
@@ -211,7 +223,7 @@ static void on_done(void *context)
     take_reply(exchange);
     if (exchange->answer.http_status == 401 && !exchange->call->asked_again) {
         /* Certainly not done; once more, with a fresh token. */
-        token_reject(&directory->tenants[exchange->call->tenant].token, exchange->token);
+        token_reject(&exchange->tenant->token, exchange->token);
         struct directory_call *call = detach(exchange);
         call->asked_again = true;
         give_back(exchange);

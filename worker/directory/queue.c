@@ -2,25 +2,14 @@
 
 #include <assert.h>
 
-static void insert(struct call_queue *queue, struct directory_call *call,
-                   struct directory_call *previous, struct directory_call *next)
+void queue_append(struct call_queue *queue, struct directory_call *call)
 {
     assert(call->queue == NULL);
     call->queue = queue;
-    call->previous = previous;
-    call->next = next;
-    *(previous != NULL ? &previous->next : &queue->first) = call;
-    *(next != NULL ? &next->previous : &queue->last) = call;
-}
-
-void queue_append(struct call_queue *queue, struct directory_call *call)
-{
-    insert(queue, call, queue->last, NULL);
-}
-
-void queue_prepend(struct call_queue *queue, struct directory_call *call)
-{
-    insert(queue, call, NULL, queue->first);
+    call->previous = queue->last;
+    call->next = NULL;
+    *(queue->last != NULL ? &queue->last->next : &queue->first) = call;
+    queue->last = call;
 }
 
 void queue_leave(struct directory_call *call)

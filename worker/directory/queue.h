@@ -9,8 +9,6 @@ struct call_queue {
 };
 
 void queue_append(struct call_queue *queue, struct directory_call *call);
-/* Before all others: the call has waited already. */
-void queue_prepend(struct call_queue *queue, struct directory_call *call);
 /* The call waits in some queue. */
 void queue_leave(struct directory_call *call);
 /* The first, out of the queue; NULL: nobody waits. */

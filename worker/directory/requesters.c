@@ -13,10 +13,10 @@ void requesters_deinit(struct requesters *requesters)
     requesters->n = 0;
 }
 
-/* FNV-1a over the tenant's number and the key. */
-static uint64_t hash_of(int tenant, const char *key)
+/* FNV-1a */
+static uint64_t hash_of(const char *key)
 {
-    uint64_t hash = (14695981039346656037u ^ (uint64_t)tenant) * 1099511628211u;
+    uint64_t hash = 14695981039346656037u;
     for (; *key != '\0'; key++)
         hash = (hash ^ (unsigned char)*key) * 1099511628211u;
     return hash;
@@ -30,12 +30,10 @@ static void write_key(const struct directory_question *question, char ret_key[RE
     text_lower(ret_key);
 }
 
-static struct requester *find(const struct requesters *requesters,
-                              const struct directory_call *call, const char *key, uint64_t hash)
+static struct requester *find(const struct requesters *requesters, const char *key, uint64_t hash)
 {
     for (int i = 0; i < requesters->n; i++)
-        if (requesters->hashes[i] == hash && requesters->list[i]->call.tenant == call->tenant &&
-            strcmp(requesters->list[i]->key, key) == 0)
+        if (requesters->hashes[i] == hash && strcmp(requesters->list[i]->key, key) == 0)
             return requesters->list[i];
     return NULL;
 }
@@ -116,9 +114,9 @@ void requesters_ask(struct requesters *requesters, struct directory_call *call)
 {
     char key[REQUESTER_KEY_BYTES];
     write_key(call->question, key);
-    uint64_t hash = hash_of(call->tenant, key);
+    uint64_t hash = hash_of(key);
     int64_t now_mono_ms = loop_now(requesters->directory->loop)->mono_ms;
-    struct requester *requester = find(requesters, call, key, hash);
+    struct requester *requester = find(requesters, key, hash);
     if (requester != NULL && requester->known &&
         now_mono_ms - requester->begun_at_mono_ms < REQUESTER_AGE_MAX_MS) {
         answer_known(requester, call);

@@ -12,7 +12,7 @@ enum {
     REQUESTER_KEY_BYTES = NAME_BYTES + 3
 };
 
-/* One requester of one tenant: known, or being looked up. */
+/* One requester: known, or being looked up. */
 struct requester {
     struct requesters *all;
     char key[REQUESTER_KEY_BYTES];
@@ -29,10 +29,11 @@ struct requester {
     char request_id[GUID_CHARS + 1];
 };
 
+/* Of one tenant. */
 struct requesters {
     struct directory *directory;
     int n;
-    uint64_t hashes[REQUESTERS_MAX]; /* of tenant and key; the same place as in list */
+    uint64_t hashes[REQUESTERS_MAX]; /* of the key; the same place as in list */
     struct requester *list[REQUESTERS_MAX];
 };
 

@@ -141,7 +141,7 @@ static void an_answer_says_how_long_ago_the_roles_were_read(void **state)
     fixture_start(fixture, answer_requester);
     ask(&asking, fixture, DIRECTORY_REQUESTER);
     assert_int_equal(asking.answer.requester_age_ms, 0);
-    fixture->directory->requesters.list[0]->begun_at_mono_ms -= 50 * SECOND_MS;
+    fixture->directory->tenants[0].requesters.list[0]->begun_at_mono_ms -= 50 * SECOND_MS;
     ask(&asking, fixture, DIRECTORY_REQUESTER);
     assert_int_equal(fixture->n_graph, 2);
     assert_true(asking.answer.requester_age_ms >= 50 * SECOND_MS);
@@ -155,13 +155,13 @@ static void after_a_minute_the_roles_are_read_anew(void **state)
     mood = FOUND;
     fixture_start(fixture, answer_requester);
     ask(&asking, fixture, DIRECTORY_REQUESTER);
-    struct requester *known = fixture->directory->requesters.list[0];
+    struct requester *known = fixture->directory->tenants[0].requesters.list[0];
     known->begun_at_mono_ms -= REQUESTER_AGE_MAX_MS;
     mood = GONE;
     ask(&asking, fixture, DIRECTORY_REQUESTER);
     check_status(&asking, DIRECTORY_NOT_FOUND, 404);
     assert_int_equal(fixture->n_graph, 3);
-    assert_int_equal(fixture->directory->requesters.n, 1);
+    assert_int_equal(fixture->directory->tenants[0].requesters.n, 1);
 }
 
 static void the_oldest_gives_way_when_all_places_are_taken(void **state)
@@ -177,7 +177,7 @@ static void the_oldest_gives_way_when_all_places_are_taken(void **state)
         asking_begin(&asking);
         asking_wait(&asking);
     }
-    assert_int_equal(fixture->directory->requesters.n, REQUESTERS_MAX);
+    assert_int_equal(fixture->directory->tenants[0].requesters.n, REQUESTERS_MAX);
     assert_int_equal(fixture->n_graph, REQUESTERS_MAX + 10);
     asking.n_answers = 0;
     asking_begin(&asking); /* the last one is still known */

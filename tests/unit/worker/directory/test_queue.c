@@ -11,9 +11,9 @@ static void calls_leave_in_the_order_they_came(void **state)
     (void)state;
     struct call_queue queue = {0};
     struct directory_call a = {0}, b = {0}, c = {0};
+    queue_append(&queue, &a);
     queue_append(&queue, &b);
     queue_append(&queue, &c);
-    queue_prepend(&queue, &a);
     assert_ptr_equal(queue_take(&queue), &a);
     assert_null(a.queue);
     assert_ptr_equal(queue_take(&queue), &b);
