@@ -19,8 +19,10 @@ static bool role_is_accepted(const struct policy_rules *rules, const char *templ
 
 bool requester_is_read(const struct policy_rules *rules, const struct restore_request *request)
 {
-    return rules->check_requester &&
-           (request->requested_by.by == NAMED_BY_ID || request->requested_by.by == NAMED_BY_NAME);
+    const struct named *requested_by = &request->requested_by;
+    if (!rules->check_requester || requested_by->by == NAMED_BY_NOTHING)
+        return false;
+    return requested_by->by != NAMED_BY_APP_ID || app_is_accepted(rules, requested_by->text);
 }
 
 enum reason rule_requester(const struct policy_facts *facts)
@@ -30,15 +32,17 @@ enum reason rule_requester(const struct policy_facts *facts)
         return REASON_OK;
     if (requested_by->by == NAMED_BY_NOTHING)
         return REASON_REQUESTER_UNKNOWN;
-    if (requested_by->by == NAMED_BY_APP_ID)
-        return app_is_accepted(facts->rules, requested_by->text) ? REASON_OK
-                                                                 : REASON_REQUESTER_NOT_AUTHORIZED;
+    bool is_app = requested_by->by == NAMED_BY_APP_ID;
+    if (is_app && !app_is_accepted(facts->rules, requested_by->text))
+        return REASON_REQUESTER_NOT_AUTHORIZED;
 
     const struct requester_facts *requester = facts->requester;
     if (requester == NULL)
         return REASON_OK;
     if (!requester->exists || !requester->enabled)
         return REASON_REQUESTER_UNKNOWN;
+    if (is_app)
+        return REASON_OK; /* it holds no directory role: the list is its right */
     for (int i = 0; i < requester->n_roles; i++)
         if (role_is_accepted(facts->rules, requester->role_template_ids[i]))
             return REASON_OK;

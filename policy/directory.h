@@ -10,6 +10,7 @@
 /* clang-format off */
 #define DIRECTORY_OPERATIONS(X) \
     X(DIRECTORY_REQUESTER,       "get_requester",      false) /* user, then roles; cached for 60 s */ \
+    X(DIRECTORY_REQUESTER_APP,   "get_requester_app",  false) /* service principal; cached too */ \
     X(DIRECTORY_DELETED_BY_ID,   "get_deleted_user",   false) \
     X(DIRECTORY_DELETED_BY_NAME, "find_deleted_users", false) \
     X(DIRECTORY_USER_BY_ID,      "get_user",           false) \
@@ -39,8 +40,8 @@ enum { ASKED_ADDRESSES_MAX = 7, ASKED_ADDRESSES_BYTES = 448, NAMED_ADDRESSES_MAX
 
 struct directory_question {
     enum directory_operation operation;
-    char id[GUID_CHARS + 1];                      /* of the user, or of a requester named by id */
-    char name[NAME_BYTES + 1];                    /* _BY_NAME, and a requester named by name */
+    char id[GUID_CHARS + 1];   /* of the user, or of a requester: object or app id */
+    char name[NAME_BYTES + 1]; /* _BY_NAME, and a requester named by name */
     char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE; "": the old one */
     bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
     /* _BY_ADDRESS: so many strings, one after the other, each with its zero; borrowed. */

@@ -30,7 +30,8 @@ struct user_facts {
 void user_facts_clear(struct user_facts *user);
 void user_facts_copy(struct user_facts *to, const struct user_facts *from);
 
-/* Who asks. Roles are active, tenant-wide, direct or through a group. */
+/* Who asks. Roles are active, tenant-wide, direct or through a group. An app has neither roles nor
+ * a mail address here. */
 struct requester_facts {
     bool exists;
     bool enabled;

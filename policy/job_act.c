@@ -61,7 +61,9 @@ static void fill_question(struct job *job, enum job_state state)
     *question = (struct directory_question){.operation = row->by_id};
     if (state == JOB_REQUESTER) {
         const struct named *whom = &job->request.requested_by;
-        text_copy(question->id, sizeof question->id, whom->by == NAMED_BY_ID ? whom->text : "");
+        if (whom->by == NAMED_BY_APP_ID)
+            question->operation = DIRECTORY_REQUESTER_APP;
+        text_copy(question->id, sizeof question->id, whom->by != NAMED_BY_NAME ? whom->text : "");
         text_copy(question->name, sizeof question->name,
                   whom->by == NAMED_BY_NAME ? whom->text : "");
     } else if (state == JOB_HOLDER) {

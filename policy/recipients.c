@@ -55,6 +55,13 @@ static bool all_may_be_told(const struct policy_rules *rules, const struct recip
     return true;
 }
 
+/* An app never has. */
+static bool requester_has_mail(const struct policy_facts *facts)
+{
+    return facts->request->requested_by.by != NAMED_BY_APP_ID &&
+           requester_is_read(facts->rules, facts->request);
+}
+
 /* Whether the recipient is somebody, or may still turn out to be: the manager can be read only
  * after the restore, the others when their facts are there. */
 static bool may_be_somebody(const struct policy_facts *facts, const char *recipient)
@@ -63,7 +70,7 @@ static bool may_be_somebody(const struct policy_facts *facts, const char *recipi
     case RECIPIENT_MANAGER: return true;
     case RECIPIENT_REQUESTER:
         return facts->requester != NULL ? facts->requester->mail[0] != '\0'
-                                        : requester_is_read(facts->rules, facts->request);
+                                        : requester_has_mail(facts);
     case RECIPIENT_USER_ALTERNATE: return facts->target == NULL || facts->target->n_other_mails > 0;
     default: return true;
     }

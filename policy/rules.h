@@ -93,7 +93,8 @@ bool password_generate_in_force(const struct policy_rules *rules,
 const struct recipients *notify_to_in_force(const struct policy_rules *rules,
                                             const struct restore_request *request);
 
-/* Whether the requester must be looked up: somebody is checked, and it is a person. */
+/* Whether the requester must be looked up: somebody is checked, and it is a person or a listed app:
+ * another app is refused without a call. */
 bool requester_is_read(const struct policy_rules *rules, const struct restore_request *request);
 
 /* The end of the target's window. */

@@ -36,7 +36,7 @@ const char *failure_message(enum reason reason)
     case REASON_NOT_FOUND: return "The directory knows no deleted user of that name or id.";
     case REASON_AMBIGUOUS_USER: return "Several deleted users bore that name.";
     case REASON_DUPLICATE_USER: return "Another item of the batch names the same account.";
-    case REASON_REQUESTER_UNKNOWN: return "The requester is no enabled user of the tenant.";
+    case REASON_REQUESTER_UNKNOWN: return "The requester is no enabled user or app of the tenant.";
     case REASON_REQUESTER_NOT_AUTHORIZED: return "The requester may not restore users.";
     case REASON_PRIVILEGED_TARGET: return "The deleted user holds a directory role.";
     case REASON_SYNCED_USER: return "The user is synchronised from an on-premises directory.";

@@ -211,6 +211,7 @@ static enum directory_status carry_out(struct world *world,
                                        struct directory_answer *answer)
 {
     switch (question->operation) {
+    case DIRECTORY_REQUESTER_APP:
     case DIRECTORY_REQUESTER: read_requester(world, answer); return DIRECTORY_YES;
     case DIRECTORY_DELETED_BY_ID:
     case DIRECTORY_DELETED_BY_NAME: return read_bin(world, answer);

@@ -22,6 +22,7 @@ static const struct call_row {
 } call_rows[] = {
     [DIRECTORY_REQUESTER] = {"GET", "/v1.0/users{user}?$select=id,accountEnabled,displayName,mail,userPrincipalName", false},
     [CALL_REQUESTER_ROLES] = {"GET", "/v1.0/users/{id}/transitiveMemberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId", false},
+    [DIRECTORY_REQUESTER_APP] = {"GET", "/v1.0/servicePrincipals(appId=%27{id}%27)?$select=id,accountEnabled,displayName", false},
     [DIRECTORY_DELETED_BY_ID] = {"GET", BIN "/{id}/microsoft.graph.user?" USER_FIELDS, false},
     [DIRECTORY_DELETED_BY_NAME] = {"GET", BIN "/microsoft.graph.user?$filter=endsWith(userPrincipalName,%27{odata}%27)&$count=true&$top=" CALL_PAGE_ROWS "&" USER_FIELDS, true},
     [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS, false},

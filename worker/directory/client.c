@@ -47,7 +47,7 @@ void directory_ask(struct directory *directory, struct directory_call *call)
     assert(operation != DIRECTORY_SET_PASSWORD || call->password != NULL);
     call->asked_again = false;
     call->fault = NULL;
-    if (operation == DIRECTORY_REQUESTER)
+    if (operation == DIRECTORY_REQUESTER || operation == DIRECTORY_REQUESTER_APP)
         enqueue(directory, &directory->asked, call);
     else
         directory_enqueue(directory, call);

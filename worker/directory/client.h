@@ -53,7 +53,7 @@ struct directory {
     int own_slots, n_shared_busy;
     struct exchange *exchanges; /* one block, of which untouched pages cost nothing */
     struct exchange *free_exchanges;
-    struct call_queue asked; /* REQUESTER: needs no slot if the answer is known */
+    struct call_queue asked; /* REQUESTER(_APP): needs no slot if the answer is known */
     struct timer pump_timer; /* set: the queues are to be looked at */
     struct timer wait_timer; /* the next call that has waited too long */
     struct clock_samples clock;

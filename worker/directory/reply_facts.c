@@ -227,6 +227,7 @@ static const struct facts_row {
     bool (*read)(const struct asked *asked, const json_t *object, struct directory_answer *answer);
 } facts_rows[CALL_KINDS] = {
     [DIRECTORY_REQUESTER] = {false, read_requester},
+    [DIRECTORY_REQUESTER_APP] = {false, read_requester},
     [CALL_REQUESTER_ROLES] = {true, read_requester_role},
     [DIRECTORY_DELETED_BY_ID] = {false, read_asked_user},
     [DIRECTORY_DELETED_BY_NAME] = {true, read_deleted_row},

@@ -25,7 +25,8 @@ static uint64_t hash_of(const char *key)
 static void write_key(const struct directory_question *question, char ret_key[REQUESTER_KEY_BYTES])
 {
     bool by_id = question->id[0] != '\0';
-    (void)snprintf(ret_key, REQUESTER_KEY_BYTES, "%c:%s", by_id ? 'i' : 'n',
+    char kind = question->operation == DIRECTORY_REQUESTER_APP ? 'a' : by_id ? 'i' : 'n';
+    (void)snprintf(ret_key, REQUESTER_KEY_BYTES, "%c:%s", kind,
                    by_id ? question->id : question->name);
     text_lower(ret_key);
 }

@@ -120,6 +120,28 @@ static void who_is_disabled_or_gone_is_known_as_such(void **state)
     }
 }
 
+/* The same id as object and as app: two requesters. */
+static void an_app_is_one_call_and_nobody_elses_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct asking asking;
+    mood = FOUND;
+    fixture_start(fixture, answer_requester);
+    ask(&asking, fixture, DIRECTORY_REQUESTER);
+    assert_int_equal(fixture->n_graph, 2);
+    for (int i = 0; i < 2; i++) {
+        ask(&asking, fixture, DIRECTORY_REQUESTER_APP);
+        check_status(&asking, DIRECTORY_YES, 200);
+        assert_true(asking.answer.requester.exists && asking.answer.requester.enabled);
+        assert_string_equal(asking.answer.requester.display_name, "Kari");
+        assert_int_equal(asking.answer.requester.n_roles, 0);
+        assert_int_equal(fixture->n_graph, 3);
+    }
+    assert_int_equal(
+        scripted_server_count(fixture->server, "GET", "/v1.0/servicePrincipals(appId=%27" USER_ID),
+        1);
+}
+
 static void an_error_is_not_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -192,6 +214,7 @@ int main(void)
         TEST(the_first_who_asked_may_leave_and_the_others_are_answered),
         TEST(a_name_is_asked_for_by_name_and_in_any_case),
         TEST(who_is_disabled_or_gone_is_known_as_such),
+        TEST(an_app_is_one_call_and_nobody_elses_answer),
         TEST(an_error_is_not_kept),
         TEST(an_answer_says_how_long_ago_the_roles_were_read),
         TEST(after_a_minute_the_roles_are_read_anew),

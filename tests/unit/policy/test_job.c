@@ -152,13 +152,26 @@ static void what_needs_no_question_is_refused_without_one(void **state)
     assert_ends(REASON_DEADLINE_EXCEEDED);
 }
 
-static void an_accepted_app_is_not_looked_up(void **state)
+static void an_accepted_app_is_looked_up_before_the_user(void **state)
 {
     (void)state;
-    job.request.requested_by.by = NAMED_BY_APP_ID;
-    text_copy(job.request.requested_by.text, sizeof job.request.requested_by.text, GIVEN_APP_ID);
-    start();
-    assert_asks(DIRECTORY_DELETED_BY_ID);
+    for (int i = 0; i < 2; i++) {
+        given_request(&job.request);
+        job.request.requested_by.by = NAMED_BY_APP_ID;
+        text_copy(job.request.requested_by.text, sizeof job.request.requested_by.text,
+                  GIVEN_APP_ID);
+        start();
+        assert_asks(DIRECTORY_REQUESTER_APP);
+        assert_string_equal(job.question.id, GIVEN_APP_ID);
+        given_requester(&answer.requester);
+        answer.requester.n_roles = 0;
+        answer.requester.enabled = i == 0;
+        answered(DIRECTORY_YES);
+        if (i == 0)
+            assert_asks(DIRECTORY_DELETED_BY_ID);
+    }
+    assert_ends(REASON_REQUESTER_UNKNOWN);
+    assert_null(job.outcome.before);
 }
 
 static void an_id_is_asked_for_in_lower_case(void **state)
@@ -948,7 +961,7 @@ int main(void)
         JOB_TEST(a_stranger_learns_nothing),
         JOB_TEST(a_requester_who_does_not_exist_is_unknown),
         JOB_TEST(what_needs_no_question_is_refused_without_one),
-        JOB_TEST(an_accepted_app_is_not_looked_up),
+        JOB_TEST(an_accepted_app_is_looked_up_before_the_user),
         JOB_TEST(an_id_is_asked_for_in_lower_case),
         JOB_TEST(a_name_is_asked_for_until_the_id_is_known),
         JOB_TEST(a_call_is_named_by_journal_key_operation_and_number),

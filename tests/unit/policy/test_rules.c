@@ -96,9 +96,39 @@ static void an_app_must_be_listed(void **state)
     request.requested_by.by = NAMED_BY_APP_ID;
     text_copy(request.requested_by.text, sizeof request.requested_by.text, GIVEN_APP_ID);
     assert_int_equal(rule_requester(&facts), REASON_OK);
-    assert_false(requester_is_read(&rules, &request));
+    assert_true(requester_is_read(&rules, &request));
     text_copy(request.requested_by.text, sizeof request.requested_by.text, GIVEN_USER_ID);
     assert_int_equal(rule_requester(&facts), REASON_REQUESTER_NOT_AUTHORIZED);
+    assert_false(requester_is_read(&rules, &request));
+}
+
+static void a_listed_app_must_be_enabled_in_the_tenant_and_needs_no_role(void **state)
+{
+    (void)state;
+    request.requested_by.by = NAMED_BY_APP_ID;
+    text_copy(request.requested_by.text, sizeof request.requested_by.text, GIVEN_APP_ID);
+    requester.n_roles = 0;
+    assert_int_equal(rule_requester(&facts), REASON_OK);
+    requester.enabled = false;
+    assert_int_equal(rule_requester(&facts), REASON_REQUESTER_UNKNOWN);
+    requester.enabled = true;
+    requester.exists = false;
+    assert_int_equal(rule_requester(&facts), REASON_REQUESTER_UNKNOWN);
+    rules.check_requester = false;
+    assert_false(requester_is_read(&rules, &request));
+}
+
+static void an_app_has_no_mail_to_be_told_by(void **state)
+{
+    (void)state;
+    facts.requester = NULL;
+    given_recipients(&request.notify_to, "requester", NULL);
+    request.has_notify_to = true;
+    rules.secret_words = RECIPIENT_REQUESTER;
+    assert_int_equal(rule_recipients(&facts), REASON_OK);
+    request.requested_by.by = NAMED_BY_APP_ID;
+    text_copy(request.requested_by.text, sizeof request.requested_by.text, GIVEN_APP_ID);
+    assert_int_equal(rule_recipients(&facts), REASON_RECIPIENT_NOT_ALLOWED);
 }
 
 /* retention */
@@ -417,6 +447,8 @@ int main(void)
         RULE_TEST(another_role_is_not_enough),
         RULE_TEST(nobody_named_is_nobody_authorised),
         RULE_TEST(an_app_must_be_listed),
+        RULE_TEST(a_listed_app_must_be_enabled_in_the_tenant_and_needs_no_role),
+        RULE_TEST(an_app_has_no_mail_to_be_told_by),
         RULE_TEST(the_window_closes_with_its_last_moment),
         RULE_TEST(the_window_runs_on_the_directorys_clock),
         RULE_TEST(a_shorter_retention_is_kept),

@@ -32,6 +32,9 @@ static void every_kind_has_its_method_and_url(void **state)
     check_url(DIRECTORY_REQUESTER, "", "a@b.no",
               GRAPH "/v1.0/users/a%40b.no"
                     "?$select=id,accountEnabled,displayName,mail,userPrincipalName");
+    check_url(DIRECTORY_REQUESTER_APP, ID, "",
+              GRAPH "/v1.0/servicePrincipals(appId=%27" ID "%27)"
+                    "?$select=id,accountEnabled,displayName");
     check_url(CALL_REQUESTER_ROLES, ID, "",
               GRAPH "/v1.0/users/" ID "/transitiveMemberOf/microsoft.graph.directoryRole"
                     "?$select=id,roleTemplateId");
