@@ -15,6 +15,7 @@ static void fault_free(struct fault *fault)
 {
     free(fault->method);
     free(fault->path);
+    free(fault->target);
     free(fault->user);
     free(fault->tenant);
     free(fault->code);
@@ -56,9 +57,9 @@ static const char *status_code(int status)
 
 static const char *order_check(const struct sim *sim, const json_t *order, size_t *kind)
 {
-    static const char *const known[] = {"method", "path",   "user",   "tenant", "when",
-                                        "kind",   "status", "code",   "body",   "delay_ms",
-                                        "times",  "for_ms", "headers"};
+    static const char *const known[] = {"method",   "path",  "user",   "tenant", "when",
+                                        "target",   "kind",  "status", "code",   "body",
+                                        "delay_ms", "times", "for_ms", "headers"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)order, key, value)
@@ -100,6 +101,7 @@ const char *fault_add(struct sim *sim, const json_t *order)
     fault->kind = (enum fault_kind)kind;
     fault->method = order_text(order, "method");
     fault->path = order_text(order, "path");
+    fault->target = order_text(order, "target");
     fault->user = order_text(order, "user");
     fault->tenant = order_text(order, "tenant");
     fault->code = order_text(order, "code");
@@ -122,6 +124,7 @@ static bool fault_fits(const struct fault *fault, const struct call *call)
 {
     return (!fault->method || strcmp(fault->method, call->method) == 0) &&
            (!fault->path || strstr(call->path, fault->path)) &&
+           (!fault->target || strstr(call->target, fault->target)) &&
            (!fault->user || text_same(fault->user, call->user)) &&
            (!fault->tenant || (call->tenant && text_same(fault->tenant, call->tenant->id)));
 }
@@ -172,6 +175,7 @@ void faults_write(const struct faults *faults, struct call *call)
         json_pair(reply, "kind", kinds[fault->kind]);
         json_pair(reply, "method", fault->method);
         json_pair(reply, "path", fault->path);
+        json_pair(reply, "target", fault->target);
         json_pair(reply, "user", fault->user);
         json_pair(reply, "tenant", fault->tenant);
         json_number_pair(reply, "times_left", fault->times_left);

@@ -16,7 +16,9 @@ enum fault_kind { FAULT_ANSWER, FAULT_RESET, FAULT_HANG, FAULT_DELAY };
 struct fault {
     struct fault *next;
     int64_t id;
-    char *method, *path, *user, *tenant; /* NULL matches all; path is a part of the decoded path */
+    /* NULL matches all; path is a part of the decoded path, target one of the target as received,
+     * with the query */
+    char *method, *path, *target, *user, *tenant;
     enum fault_kind kind;
     bool after; /* the effect takes place first */
     int status; /* ANSWER */

@@ -2,6 +2,7 @@
  * suspended and costs nothing until its timer comes (measured: see README). */
 #include "tests/directory_sim/admin.h"
 #include "tests/directory_sim/graph.h"
+#include "tests/directory_sim/record.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -122,6 +123,7 @@ static void call_finish(struct call *call)
     else if (call->serve_late)
         graph_serve(call->sim, call);
     calls_answer(call->sim, call);
+    record_call(call);
 }
 
 static void call_wake(struct call *call)

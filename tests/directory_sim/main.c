@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { EXIT_USAGE = 64, EXIT_DATA = 65 };
+enum { EXIT_NO_RECORD = 1, EXIT_USAGE = 64, EXIT_DATA = 65 };
 
 struct store_clock sim_clock(const struct sim *sim)
 {
@@ -61,21 +61,23 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
                                             {"tls", required_argument, NULL, 't'},
                                             {"load", required_argument, NULL, 'f'},
+                                            {"record", required_argument, NULL, 'r'},
                                             {0}};
-    const char *listen = NULL, *load = NULL, *cert = NULL;
+    const char *listen = NULL, *load = NULL, *cert = NULL, *record = NULL;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'l': listen = optarg; break;
         case 'f': load = optarg; break;
         case 't': cert = optarg; break;
+        case 'r': record = optarg; break;
         default: return EXIT_USAGE;
         }
     }
     /* --tls takes two words; the second is what getopt leaves over. */
     const char *key = cert && optind < argc ? argv[optind++] : NULL;
     if (!listen || !load || optind < argc || (cert && !key)) {
-        fprintf(stderr,
-                "usage: directory-sim --listen ADDRESS:PORT [--tls CERT KEY] --load FILE\n");
+        fprintf(stderr, "usage: directory-sim --listen ADDRESS:PORT [--tls CERT KEY] "
+                        "[--record FILE] --load FILE\n");
         return EXIT_USAGE;
     }
     struct sim *sim = memory_zeroed(sizeof *sim);
@@ -85,6 +87,10 @@ int main(int argc, char **argv)
         sim->random = 1;
     sim_clocks_read(sim);
     signal(SIGPIPE, SIG_IGN);
+    if (record && !(sim->record = fopen(record, "a"))) {
+        fprintf(stderr, "directory-sim: cannot write %s\n", record);
+        return EXIT_NO_RECORD;
+    }
     int code = file_load(sim, load) ? http_run(sim, listen, cert, key) : EXIT_DATA;
     /* exit, not return: what the directory holds stays reachable from this frame, so the leak
      * checker complains of real leaks only. */

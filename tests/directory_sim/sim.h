@@ -10,6 +10,7 @@
 #include "tests/directory_sim/token.h"
 
 #include <microhttpd.h>
+#include <stdio.h>
 
 enum {
     TENANTS_MAX = 64,
@@ -40,6 +41,7 @@ struct sim {
     struct timers timers;
     struct call *waiting; /* suspended, newest first */
     bool resumed;         /* some call was, since the last MHD_run */
+    FILE *record;         /* NULL: none is kept */
 };
 
 enum call_phase { CALL_HEADERS, CALL_BODY, CALL_WAITING, CALL_READY };

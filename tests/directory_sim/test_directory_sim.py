@@ -567,6 +567,41 @@ class Counting(Sim):
         self.assertLess(abs(time.time() - 3600 - there), 5)
 
 
+class Recorded(Sim):
+    def options(self):
+        self.record = os.path.join(self.folder, "traffic.jsonl")
+        return ["--record", self.record]
+
+    def pairs(self):
+        with open(self.record) as lines:
+            return [json.loads(line) for line in lines]
+
+    def test_graphs_traffic_is_written_down_without_the_token(self):
+        self.restore(BOB, {"newUserPrincipalName": "bobby@contoso.com"})
+        self.get("/users/" + OLA, select="id")
+        self.admin("GET", "faults")
+        restored, read = self.pairs()
+        self.assertEqual(("POST", f"/v1.0/directory/deletedItems/{BOB}/restore"),
+                         (restored["request"]["method"], restored["request"]["target"]))
+        self.assertEqual({"newUserPrincipalName": "bobby@contoso.com"},
+                         json.loads(restored["request"]["body"]))
+        self.assertEqual("<redacted>", restored["request"]["headers"]["Authorization"])
+        self.assertEqual(BOB, json.loads(restored["response"]["body"])["id"])
+        self.assertEqual(200, restored["response"]["status"])
+        self.assertEqual(restored["response"]["headers"]["request-id"],
+                         restored["response"]["headers"]["client-request-id"])
+        self.assertEqual(f"/v1.0/users/{OLA}?$select=id", read["request"]["target"])
+        self.assertIsNone(read["request"]["body"])
+        with open(self.record) as file:
+            self.assertNotIn(self.token, file.read())
+
+    def test_what_a_reset_leaves_has_no_response(self):
+        self.fault(kind="reset", target="/users/" + OLA)
+        with self.assertRaises((ConnectionError, http.client.HTTPException)):
+            self.get("/users/" + OLA)
+        self.assertEqual([{"request"}], [set(pair) for pair in self.pairs()])
+
+
 class Tls(Sim):
     def options(self):
         cert, key = (os.path.join(self.folder, name) for name in ("cert.pem", "key.pem"))
