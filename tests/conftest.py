@@ -1,10 +1,12 @@
-"""What all Python tests share: the choice of tests that tests/run.sh passes on."""
+"""What all Python tests share: the choice of tests that tests/run.sh passes on, and a broker."""
 
 import re
 import signal
 import sys
 
 import pytest
+
+from support.kafka import Kafka
 
 
 def pytest_addoption(parser):
@@ -25,3 +27,10 @@ def pytest_collection_modifyitems(config, items):
     left_out = [item for item in items if not wanted(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if wanted(item)]
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """One broker for all tests. A test that harms brokers starts its own Kafka()."""
+    with Kafka() as running:
+        yield running

@@ -13,16 +13,8 @@ import pytest
 
 from support.directory import Directory
 from support.events import Reader, Requests
-from support.kafka import Kafka
 from support.topics import Topics
 from support.worker import Worker
-
-
-@pytest.fixture(scope="session")
-def kafka():
-    """One broker for all tests. A test that harms brokers starts its own Kafka()."""
-    with Kafka() as running:
-        yield running
 
 
 @pytest.fixture

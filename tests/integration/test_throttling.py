@@ -88,15 +88,11 @@ def test_expired_tokens_and_a_token_endpoint_that_is_down_cost_time_only(scenes)
     scene.ask(*USERS)
     worker = scene.worker()
     scene.outcomes(20)
-    expire_tokens(scene)
+    scene.directory.expire_tokens()
     scene.outcomes(50)
     scene.directory.fault(kind="reset", path="/oauth2/", for_ms=2000)
-    expire_tokens(scene)
+    scene.directory.expire_tokens()
     worker.wait_log("no token")
     scene.outcomes()
     assert len(scene.calls("POST", path="/oauth2/")) >= 4
     assert scene.audit() == {}
-
-
-def expire_tokens(scene):
-    scene.directory._call("DELETE", "/admin/tokens")

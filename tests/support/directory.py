@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import ssl
 import urllib.error
 import urllib.request
 
@@ -44,9 +45,10 @@ def standard_load(deleted=100, users=(), latency_ms=0):
 
 
 class Directory:
-    """One running simulator: `.url` serves login and Graph, the rest is its admin API."""
+    """One running simulator: `.url` serves login and Graph, the rest is its admin API. `tls` is a
+    Certificate; `record` names the file that Graph's traffic goes to."""
 
-    def __init__(self, folder, load=None):
+    def __init__(self, folder, load=None, tls=None, record=None):
         load_file = os.path.join(folder, "directory.json")
         self._log = os.path.join(folder, "directory.log")
         with open(load_file, "w") as file:
@@ -54,8 +56,11 @@ class Directory:
         with open(self._log, "wb") as log:
             self._process = Process(
                 [binary("tests/directory_sim/directory-sim"), "--listen", "127.0.0.1:0",
-                 "--load", load_file], log)
-        self.url = "http://" + wait_for(self._address, 10, "directory-sim to listen")
+                 "--load", load_file, *(["--tls", *tls] if tls else []),
+                 *(["--record", record] if record else [])], log)
+        self._context = ssl.create_default_context(cafile=tls.cert) if tls else None
+        self.url = ("https://" if tls else "http://") + wait_for(
+            self._address, 10, "directory-sim to listen")
 
     def _address(self):
         said = tail(self._log)
@@ -78,8 +83,9 @@ class Directory:
         return self._call("GET", "/admin/state")
 
     def fault(self, **fault):
-        """method, path (a part of it), user, when (before|after), kind (answer|reset|hang|delay),
-        status, code, headers, delay_ms, times, for_ms."""
+        """method, path (a part of it), target (a part of path and query as sent), user,
+        when (before|after), kind (answer|reset|hang|delay), status, code, headers, delay_ms,
+        times, for_ms."""
         return self._call("POST", "/admin/faults", fault)
 
     def faults(self):
@@ -98,6 +104,9 @@ class Directory:
 
     def options(self, **options):
         return self._call("PUT", "/admin/options", options)
+
+    def expire_tokens(self):
+        return self._call("DELETE", "/admin/tokens")
 
     def add_users(self, *users):
         """Each a dict as in the load file."""
@@ -133,7 +142,7 @@ class Directory:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=10) as reply:
+            with urllib.request.urlopen(request, timeout=10, context=self._context) as reply:
                 text = reply.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(
