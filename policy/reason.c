@@ -6,11 +6,11 @@ static const struct {
     const char *code;
     enum verdict verdict;
     enum owner owner;
-    bool retryable;
+    bool retryable, resend;
     const char *hint;
 } reasons[REASONS] = {
-#define X(constant, wire, verdict, owner, retryable, hint)                                         \
-    [constant] = {wire, VERDICT_##verdict, OWNER_##owner, retryable, hint},
+#define X(constant, wire, verdict, owner, retryable, resend, hint)                                 \
+    [constant] = {wire, VERDICT_##verdict, OWNER_##owner, retryable, resend, hint},
     POLICY_REASONS(X)
 #undef X
 };
@@ -51,4 +51,10 @@ bool reason_retryable(enum reason reason)
 {
     assert(reason < REASONS);
     return reasons[reason].retryable;
+}
+
+bool reason_resend(enum reason reason)
+{
+    assert(reason < REASONS);
+    return reasons[reason].resend;
 }

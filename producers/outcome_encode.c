@@ -208,6 +208,24 @@ static bool has_clashed(const struct outcome *outcome, const char *name)
     return false;
 }
 
+static void encode_resend(struct json_out *out, const struct event_settings *settings,
+                          const struct outcome *outcome)
+{
+    if (!reason_resend(outcome->reason))
+        return;
+    struct restore_request request = *outcome->request;
+    request.not_after_ms = 0;
+    encode_ready_request(out, "resend", &request, "resend", settings);
+}
+
+static bool has_resolution(const struct outcome *outcome)
+{
+    for (int policy = 0; policy < NAME_POLICIES; policy++)
+        if (outcome->resolution[policy])
+            return true;
+    return outcome->resolution_remove;
+}
+
 static void encode_resolution(struct json_out *out, const struct event_settings *settings,
                               const struct restore_request *request, const char *policy)
 {
@@ -242,6 +260,8 @@ static void encode_resolutions(struct json_out *out, const struct event_settings
         encode_resolution(out, settings, &request, address_policy_word(ADDRESS_POLICY_REMOVE));
     }
     json_out_close_array(out);
+    if (!has_resolution(outcome)) /* what is left is to free the name or address, and try again */
+        encode_resend(out, settings, outcome);
 }
 
 static void encode_candidates(struct json_out *out, const struct outcome *outcome)
@@ -284,11 +304,7 @@ static void encode_failed(struct json_out *out, const struct event_settings *set
         json_out_close_array(out);
         encode_todo(out, outcome->todo, "needs_hands");
     }
-    if (reason_retryable(outcome->reason)) {
-        struct restore_request request = *outcome->request;
-        request.not_after_ms = 0;
-        encode_ready_request(out, "resend", &request, "resend", settings);
-    }
+    encode_resend(out, settings, outcome);
 }
 
 int outcome_encode(const struct event_settings *settings, const struct outcome *outcome,

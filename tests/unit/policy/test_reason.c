@@ -34,6 +34,25 @@ static void only_what_may_succeed_unchanged_is_retryable(void **state)
                                                        reason == REASON_DIRECTORY_UNAVAILABLE);
 }
 
+static void what_is_retryable_can_be_sent_again_and_what_is_wrong_in_itself_never(void **state)
+{
+    (void)state;
+    static const enum reason never[] = {
+        REASON_OK,         REASON_RESTORED,          REASON_ALREADY_ACTIVE,
+        REASON_MALFORMED,  REASON_REQUEST_ID_REUSED, REASON_RETENTION_EXPIRED,
+        REASON_NOT_FOUND,  REASON_AMBIGUOUS_USER,    REASON_DUPLICATE_USER,
+        REASON_PLAN_STALE, REASON_NEEDS_HANDS,
+    };
+    int n_resent = 0;
+    for (enum reason reason = REASON_OK; reason < REASONS; reason++) {
+        assert_true(reason_resend(reason) || !reason_retryable(reason));
+        n_resent += reason_resend(reason);
+    }
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        assert_false(reason_resend(never[i]));
+    assert_int_equal(n_resent, (int)REASONS - (int)(sizeof never / sizeof *never));
+}
+
 static void the_worker_rights_are_the_operators_to_mend(void **state)
 {
     (void)state;
@@ -49,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reason_has_its_row),
         cmocka_unit_test(only_what_may_succeed_unchanged_is_retryable),
+        cmocka_unit_test(what_is_retryable_can_be_sent_again_and_what_is_wrong_in_itself_never),
         cmocka_unit_test(the_worker_rights_are_the_operators_to_mend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
