@@ -9,7 +9,8 @@
 
 enum journal_state { JOURNAL_INTENT, JOURNAL_DONE };
 
-/* 16 bytes of the record's key: a UUID's own, or made of `!<offset>` for a dead letter. */
+/* 16 bytes of the record's key: a UUID's own, or made of `!<offset>` for a dead letter or a reused
+ * request id, `!<offset>#<item>` where it is one item's of the record. */
 struct journal_key {
     uint8_t bytes[UUID_BYTES];
 };

@@ -32,13 +32,19 @@ static bool decimal_read(const char *text, size_t bytes, int64_t *ret_number)
     return true;
 }
 
-/* `!<offset>`: the mark, zeros where a UUID has its version, the offset. */
+/* `!<offset>` or `!<offset>#<item>`: the mark, the item (0: none), zeros where a UUID has its
+ * version, the offset. */
 static bool key_of_offset(const char *text, size_t bytes, struct journal_key *ret_key)
 {
-    int64_t offset;
-    if (!decimal_read(text + 1, bytes - 1, &offset))
+    const char *hash = memchr(text, '#', bytes);
+    const char *end = hash != NULL ? hash : text + bytes;
+    int64_t offset, item = 0;
+    if (!decimal_read(text + 1, (size_t)(end - text) - 1, &offset))
         return false;
-    *ret_key = (struct journal_key){.bytes = {'!'}};
+    if (hash != NULL && (!decimal_read(hash + 1, bytes - (size_t)(hash + 1 - text), &item) ||
+                         item < 1 || item > ITEMS_MAX))
+        return false;
+    *ret_key = (struct journal_key){.bytes = {'!', (uint8_t)item}};
     for (int i = 0; i < 8; i++)
         ret_key->bytes[8 + i] = (uint8_t)(offset >> (8 * (7 - i)));
     return true;

@@ -55,17 +55,23 @@ const char *password_choice_word(enum password_choice choice)
     return password_choices[choice];
 }
 
+void request_user_in_ids(const struct restore_request *request,
+                         char ret_user[USER_IN_IDS_BYTES + 1])
+{
+    memcpy(ret_user, request->user.text, sizeof request->user.text);
+    if (request->occurrence >= 2) {
+        char *end = ret_user + strlen(ret_user);
+        *end++ = '#';
+        text_decimal(request->occurrence, end);
+    }
+}
+
 void request_uuid(const struct restore_request *request, const char *kind,
                   char ret_uuid[GUID_CHARS + 1])
 {
     enum { SOURCE, ID, USER, KIND, PARTS };
-    char user[NAME_BYTES + 1 + DECIMAL_CHARS + 1];
-    memcpy(user, request->user.text, sizeof request->user.text);
-    if (request->occurrence >= 2) {
-        char *end = user + strlen(user);
-        *end++ = '#';
-        text_decimal(request->occurrence, end);
-    }
+    char user[USER_IN_IDS_BYTES + 1];
+    request_user_in_ids(request, user);
     const char *const parts[PARTS] = {
         [SOURCE] = request->envelope.source,
         [ID] = request->envelope.id,

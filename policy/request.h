@@ -71,6 +71,21 @@ struct restore_request {
     int closing_within_days; /* 0: absent */
 };
 
+enum {
+    ITEMS_MAX = 100, /* items of `users` (contract 3) */
+    USER_IN_IDS_BYTES = NAME_BYTES + 1 + DECIMAL_CHARS,
+};
+
+/* The items of `users`, each with all that its record says of everybody. */
+struct request_items {
+    int n;
+    struct restore_request requests[];
+};
+
+/* The user as named, with `#k` from the second occurrence on. */
+void request_user_in_ids(const struct restore_request *request,
+                         char ret_user[USER_IN_IDS_BYTES + 1]);
+
 /* The journal key, an event id, a ready request's id: UUIDv5 over source, id, user as named (lower
  * case, with `#k` from the second occurrence on) and kind (contract 2). */
 void request_uuid(const struct restore_request *request, const char *kind,

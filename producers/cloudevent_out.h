@@ -14,6 +14,7 @@
     X(EVENT_SUCCEEDED,    "succeeded",              TOPIC_SUCCEEDED) \
     X(EVENT_CONFLICT,     "conflict",               TOPIC_CONFLICTS) \
     X(EVENT_FAILED,       "failed",                 TOPIC_FAILED) \
+    X(EVENT_BATCH_COMPLETED, "batch-completed",     TOPIC_BATCHES) \
     X(EVENT_NOTIFICATION, "notification-requested", TOPIC_NOTIFICATIONS)
 /* clang-format on */
 

@@ -1,6 +1,5 @@
 #include "producers/journal_encode.h"
 
-#include "policy/outcome.h"
 #include "producers/cloudevent_out.h"
 
 #include <assert.h>
@@ -107,16 +106,31 @@ int journal_encode_intent(const struct publication *publication, struct json_out
     return *ret_message == NULL ? -ENOMEM : 0;
 }
 
-int journal_encode_done(const struct publication *publication, const struct out_message *event,
-                        struct out_message **ret_message)
+enum { KEY_CHARS = GUID_CHARS }; /* not less than "!", an offset, "#" and an item */
+static_assert(KEY_CHARS >= 1 + INT64_CHARS + 1 + DECIMAL_CHARS, "both kinds of key fit");
+
+/* Under which a record, or its k-th item, is answered when its request is another's. */
+static void offset_key(const struct publication *publication, char ret_key[KEY_CHARS + 1])
 {
-    const struct outcome *outcome = publication->of.outcome.outcome;
-    const struct restore_request *request = outcome->request;
+    if (publication->item > 0)
+        (void)snprintf(ret_key, KEY_CHARS + 1, "!%" PRId64 "#%d", publication->offset,
+                       publication->item);
+    else
+        (void)snprintf(ret_key, KEY_CHARS + 1, "!%" PRId64, publication->offset);
+}
+
+int journal_encode_done(const struct publication *publication,
+                        const struct restore_request *request, int64_t time_ms,
+                        const struct out_message *event, struct out_message **ret_message)
+{
     struct record_header headers[EVENT_HEADERS_MAX + RW_HEADERS];
-    char key[GUID_CHARS + 1];
+    char key[KEY_CHARS + 1];
     struct rw_headers rw;
-    request_uuid(request, "journal", key);
-    fill_rw_headers(&rw, publication, "done", request->envelope.digest, outcome->finished_at_ms);
+    if (publication->kind == PUBLISH_REUSED)
+        offset_key(publication, key);
+    else
+        request_uuid(request, "journal", key);
+    fill_rw_headers(&rw, publication, "done", request->envelope.digest, time_ms);
     memcpy(headers, event->headers, event->n_headers * sizeof *headers);
     memcpy(headers + event->n_headers, rw.headers, sizeof rw.headers);
     struct out_message model = journal_model(publication, key);
@@ -131,9 +145,9 @@ int journal_encode_done(const struct publication *publication, const struct out_
 int journal_encode_skipped(const struct publication *publication, const char *digest,
                            int64_t time_ms, struct out_message **ret_message)
 {
-    char key[1 + INT64_CHARS + 1];
+    char key[KEY_CHARS + 1];
     struct rw_headers rw;
-    (void)snprintf(key, sizeof key, "!%" PRId64, publication->offset);
+    offset_key(publication, key);
     fill_rw_headers(&rw, publication, "done", digest, time_ms);
     struct out_message model = journal_model(publication, key);
     /* Empty, not null: a null value is a tombstone, and compaction would drop it after

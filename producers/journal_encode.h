@@ -11,10 +11,11 @@
 int journal_encode_intent(const struct publication *publication, struct json_out *scratch,
                           struct out_message **ret_message);
 
-/* done: value and headers of the published event and the rw- headers beside them. Shares the
- * event's value, so it must stand behind it in the publication. */
-int journal_encode_done(const struct publication *publication, const struct out_message *event,
-                        struct out_message **ret_message);
+/* done, at time_ms: value and headers of the published event and the rw- headers beside them.
+ * Shares the event's value, so it must stand behind it in the publication. */
+int journal_encode_done(const struct publication *publication,
+                        const struct restore_request *request, int64_t time_ms,
+                        const struct out_message *event, struct out_message **ret_message);
 
 /* done without an outcome of its own, under `!<offset>`: a dead letter, a reused request id. */
 int journal_encode_skipped(const struct publication *publication, const char *digest,

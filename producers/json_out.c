@@ -160,6 +160,12 @@ void json_out_bool(struct json_out *out, const char *name, bool value)
     append(out, value ? "true" : "false", value ? 4 : 5);
 }
 
+void json_out_json(struct json_out *out, const char *name, const char *json)
+{
+    begin_value(out, name);
+    append(out, json, strlen(json));
+}
+
 void json_out_number(struct json_out *out, const char *name, int64_t value)
 {
     char digits[24];

@@ -30,6 +30,8 @@ void json_out_text(struct json_out *out, const char *name, const char *text);
 void json_out_time(struct json_out *out, const char *name, int64_t ms);
 void json_out_bool(struct json_out *out, const char *name, bool value);
 void json_out_number(struct json_out *out, const char *name, int64_t value);
+/* A value that is JSON already. */
+void json_out_json(struct json_out *out, const char *name, const char *json);
 /* The strings of a list; an empty list is an empty array. */
 void json_out_recipients(struct json_out *out, const char *name, const struct recipients *list);
 void json_out_strings(struct json_out *out, const char *name, const struct string_list *list);

@@ -6,6 +6,7 @@
 #include "producers/out_message.h"
 #include "producers/outcome_encode.h"
 #include "producers/replay_encode.h"
+#include "producers/summary_encode.h"
 
 #include <errno.h>
 
@@ -32,7 +33,22 @@ static int encode_outcome(const struct event_settings *settings, struct publicat
             return rc;
         (void)publication_add_message(publication, message);
     }
-    rc = journal_encode_done(publication, event, &message);
+    rc = journal_encode_done(publication, outcome->request, outcome->finished_at_ms, event,
+                             &message);
+    return rc < 0 ? rc : publication_add_message(publication, message);
+}
+
+static int encode_summary(const struct event_settings *settings, struct publication *publication,
+                          struct json_out *scratch)
+{
+    const struct summary *summary = publication->of.summary;
+    struct out_message *event = NULL, *message = NULL;
+    int rc = summary_encode(settings, summary, scratch, &event);
+    if (rc < 0)
+        return rc;
+    (void)publication_add_message(publication, event);
+    rc = journal_encode_done(publication, summary->request, summary->finished_at_ms, event,
+                             &message);
     return rc < 0 ? rc : publication_add_message(publication, message);
 }
 
@@ -40,13 +56,17 @@ static int encode_reused(const struct event_settings *settings, struct publicati
                          struct json_out *scratch)
 {
     const struct outcome *outcome = publication->of.reused;
-    struct out_message *message = NULL;
-    int rc = outcome_encode(settings, outcome, scratch, &message);
+    struct out_message *event = NULL, *message = NULL;
+    int rc = outcome_encode(settings, outcome, scratch, &event);
     if (rc < 0)
         return rc;
-    (void)publication_add_message(publication, message);
-    rc = journal_encode_skipped(publication, outcome->request->envelope.digest,
-                                outcome->finished_at_ms, &message);
+    (void)publication_add_message(publication, event);
+    if (publication->item > 0) /* its summary will want to know */
+        rc = journal_encode_done(publication, outcome->request, outcome->finished_at_ms, event,
+                                 &message);
+    else
+        rc = journal_encode_skipped(publication, outcome->request->envelope.digest,
+                                    outcome->finished_at_ms, &message);
     return rc < 0 ? rc : publication_add_message(publication, message);
 }
 
@@ -59,6 +79,7 @@ int publication_encode(const struct event_settings *settings, struct publication
     switch (publication->kind) {
     case PUBLISH_INTENT: rc = encode_intent(publication, scratch); break;
     case PUBLISH_OUTCOME: rc = encode_outcome(settings, publication, scratch); break;
+    case PUBLISH_SUMMARY: rc = encode_summary(settings, publication, scratch); break;
     case PUBLISH_REUSED: rc = encode_reused(settings, publication, scratch); break;
     case PUBLISH_REPLAY: rc = replay_encode(publication); break;
     case PUBLISH_DEAD_LETTER: rc = dead_letter_encode(settings, publication, scratch); break;

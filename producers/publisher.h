@@ -6,6 +6,7 @@
 #include "policy/intent.h"
 #include "policy/outcome.h"
 #include "policy/record.h"
+#include "policy/summary.h"
 #include "producers/event_settings.h"
 
 #include <librdkafka/rdkafka.h>
@@ -13,7 +14,9 @@
 enum publication_kind {
     PUBLISH_INTENT,  /* journal: intent */
     PUBLISH_OUTCOME, /* outcome event, notification, journal: done */
-    PUBLISH_REUSED,  /* failure event request_id_reused, journal: done under `!<offset>` */
+    PUBLISH_SUMMARY, /* summary of a record with `users`, journal: done */
+    PUBLISH_REUSED,  /* failure event request_id_reused, journal: done under `!<offset>`, that of a
+                        record's k-th item with the event under `!<offset>#<k>` */
     PUBLISH_REPLAY, /* a stored outcome again, replayed = true, journal: done with the new offset */
     PUBLISH_DEAD_LETTER, /* the record, perhaps a failure event, journal: done under `!<offset>` */
 };
@@ -27,6 +30,7 @@ struct publication {
     enum publication_kind kind;
     int32_t partition;  /* of the request record, and so of the journal record */
     int64_t offset;     /* of the request record: rw-offset */
+    int item;           /* of a record with `users`: the k-th; 0: the record itself */
     int64_t started_ms; /* rw-started */
     union {
         struct {
@@ -37,6 +41,7 @@ struct publication {
             const struct outcome *outcome;
             char *password; /* borrowed; "": none. Cleared once it is inside the JWE. */
         } outcome;
+        const struct summary *summary;
         const struct outcome *reused;
         const struct record *replay;     /* the journal's done record, the caller's copy */
         struct dead_letter *dead_letter; /* producers/dead_letter_encode.h */

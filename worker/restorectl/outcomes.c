@@ -186,6 +186,7 @@ static bool read_outcome(const rd_kafka_message_t *message, struct found_outcome
     case EVENT_SUCCEEDED: ret_found->kind = OUTCOME_SUCCEEDED; break;
     case EVENT_CONFLICT: ret_found->kind = OUTCOME_CONFLICT; break;
     case EVENT_FAILED: ret_found->kind = OUTCOME_FAILED; break;
+    case EVENT_BATCH_COMPLETED:
     case EVENT_NOTIFICATION:
     case EVENT_KIND_COUNT: return false;
     }

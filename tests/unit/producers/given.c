@@ -14,6 +14,7 @@ void given_event_settings(struct event_settings *settings)
         .topics = {[TOPIC_SUCCEEDED] = "user-restore.succeeded",
                    [TOPIC_CONFLICTS] = "user-restore.conflicts",
                    [TOPIC_FAILED] = "user-restore.failed",
+                   [TOPIC_BATCHES] = "user-restore.batches",
                    [TOPIC_NOTIFICATIONS] = "user-restore.notifications",
                    [TOPIC_DEAD_LETTERS] = "user-restore.dead-letters",
                    [TOPIC_JOURNAL] = "user-restore.journal"},

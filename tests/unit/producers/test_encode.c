@@ -13,6 +13,7 @@
 #include "producers/publication_encode.h"
 #include "producers/replay_encode.h"
 #include "producers/request_encode.h"
+#include "producers/summary_encode.h"
 #include "tests/unit/producers/dump.h"
 #include "tests/unit/producers/given.h"
 #include "tests/unit/producers/recipient.h"
@@ -363,6 +364,82 @@ static void what_is_too_large_loses_its_value_then_key_and_headers(void **state)
     dead_letter_free(letter);
 }
 
+/* ---- a record with `users` ---- */
+
+static struct summary summary;
+
+static void given_summary(int n_parts)
+{
+    request.user = (struct named){0};
+    summary = (struct summary){.request = &request,
+                               .started_at_ms = GIVEN_STARTED_MS,
+                               .finished_at_ms = GIVEN_FINISHED_MS,
+                               .n_parts = n_parts};
+    publication.kind = PUBLISH_SUMMARY;
+    publication.of.summary = &summary;
+}
+
+static void a_batch_is_summed_up_with_what_may_be_sent_next(void **state)
+{
+    (void)state;
+    static char anna[] = "{\"id\":\"44444444-4444-4444-8444-444444444444\"}";
+    static char requests[] = "[{\"key\":\"anna\",\"event\":{\"id\":\"1\"}}]";
+    given_summary(4);
+    summary.parts[0].verdict = VERDICT_SUCCEEDED;
+    summary.parts[1] =
+        (struct summary_part){.verdict = VERDICT_CONFLICT, .user = anna, .requests = requests};
+    SET(summary.parts[1].code, "name_conflict");
+    summary.parts[2] = (struct summary_part){.verdict = VERDICT_FAILED, .user = anna};
+    SET(summary.parts[2].code, "retention_expired");
+    summary.parts[3].verdict = VERDICT_SUCCEEDED;
+    check("summary", "mixed");
+}
+
+static void a_plan_of_a_batch_counts_what_would_be(void **state)
+{
+    (void)state;
+    given_summary(2);
+    summary.parts[0] = (struct summary_part){.verdict = VERDICT_SUCCEEDED, .planned = true};
+    summary.parts[1] = (struct summary_part){.verdict = VERDICT_FAILED, .planned = true};
+    SET(summary.parts[1].code, "not_found");
+    check("summary", "planned");
+}
+
+/* P7: a request of 64 KB must not make a record that its topic refuses. */
+static void a_summary_leaves_out_requests_rather_than_outgrow_its_topic(void **state)
+{
+    (void)state;
+    static char requests[20000];
+    given_summary(ITEMS_MAX);
+    memset(requests, ' ', sizeof requests - 1);
+    memcpy(requests, "[{}", 3);
+    requests[sizeof requests - 2] = ']';
+    for (int i = 0; i < ITEMS_MAX; i++)
+        summary.parts[i] = (struct summary_part){.verdict = VERDICT_FAILED, .requests = requests};
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    const struct out_message *event = publication.messages;
+    assert_in_range(event->value_bytes, SUMMARY_BYTES_MAX / 2, SUMMARY_BYTES_MAX);
+    json_error_t error;
+    json_t *data = json_loadb(event->value, event->value_bytes, 0, &error);
+    json_t *failures = json_object_get(data, "failures");
+    assert_int_equal(json_array_size(failures), ITEMS_MAX);
+    json_t *first = json_object_get(json_array_get(failures, 0), "requests");
+    json_t *last = json_object_get(json_array_get(failures, ITEMS_MAX - 1), "requests");
+    assert_int_equal(json_array_size(first), 1);
+    assert_int_equal(json_array_size(last), 0);
+    json_decref(data);
+}
+
+static void an_item_whose_id_was_used_keeps_its_outcome_under_its_offset(void **state)
+{
+    (void)state;
+    given_early_failure(&outcome, &request, REASON_REQUEST_ID_REUSED);
+    publication.kind = PUBLISH_REUSED;
+    publication.item = 17;
+    publication.of.reused = &outcome;
+    check("reused", "item");
+}
+
 /* What stands in the journal after `outcome`, as a reader gets it. */
 static void store(struct record *record)
 {
@@ -487,6 +564,10 @@ int main(void)
         TEST(what_is_too_large_loses_its_value_then_key_and_headers),
         TEST(a_repeat_publishes_the_stored_outcome_with_the_flag_turned),
         TEST(what_is_no_outcome_is_not_replayed),
+        TEST(a_batch_is_summed_up_with_what_may_be_sent_next),
+        TEST(a_plan_of_a_batch_counts_what_would_be),
+        TEST(a_summary_leaves_out_requests_rather_than_outgrow_its_topic),
+        TEST(an_item_whose_id_was_used_keeps_its_outcome_under_its_offset),
         TEST(an_encoded_publication_is_not_encoded_again),
         TEST(the_event_id_is_the_contracts_vector),
         TEST(every_failure_has_a_sentence_of_its_own),
