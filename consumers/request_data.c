@@ -5,10 +5,10 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
-    USERS_MAX = 100,
     TIME_BYTES_MAX = 64,
     CLOSING_WITHIN_DAYS_MAX = 30, /* policy.retention_days at most */
 };
@@ -16,7 +16,7 @@ enum {
 /* One `data` or one item of its `users`. */
 struct request_data {
     struct restore_request request;
-    int n_users;
+    struct request_items *items; /* NULL: no `users` */
 };
 
 #define REQUEST(member) offsetof(struct request_data, request.member)
@@ -256,7 +256,7 @@ static const struct json_field DATA_FIELDS[] = {
     {"mode",              json_read_word,   REQUEST(mode),                0, &MODE_WORDS},
     {"tenant",            json_read_text,   REQUEST(tenant),                                    TENANT_BYTES, NULL},
     {"user",              read_named,       REQUEST(user),                                      0, &USER},
-    {"users",             read_users,       offsetof(struct request_data, n_users),             0, NULL},
+    {"users",             read_users,       offsetof(struct request_data, items),               0, NULL},
     {"requestedBy",       read_named,       REQUEST(requested_by),                              0, &REQUESTER},
     {"planHash",          read_plan_hash,   REQUEST(plan_hash),           PLAN_HASH_CHARS, NULL},
     {"conflict",          json_read_object, 0,                                                  0, &CONFLICT},
@@ -271,14 +271,36 @@ static const struct json_field DATA_FIELDS[] = {
 static const struct json_fields DATA = {DATA_FIELDS, ARRAY_SIZE(DATA_FIELDS)};
 /* clang-format on */
 
+/* The last item's place among those that name the user so. "x", "x" and "x#2" would give two of
+ * them the same ids. */
+static bool occurrence_set(struct json_in *in, struct request_items *items)
+{
+    struct restore_request *last = &items->requests[items->n - 1];
+    char name[USER_IN_IDS_BYTES + 1], other[USER_IN_IDS_BYTES + 1];
+    last->occurrence = 1;
+    for (int i = 0; i < items->n - 1; i++)
+        last->occurrence += text_equal_ignore_case(items->requests[i].user.text, last->user.text);
+    request_user_in_ids(last, name);
+    for (int i = 0; i < items->n - 1; i++) {
+        request_user_in_ids(&items->requests[i], other);
+        if (text_equal_ignore_case(name, other))
+            return json_in_fail(in, "would have the ids of users[%d]", i);
+    }
+    return true;
+}
+
 static bool read_users(struct json_in *in, const json_t *value, const struct json_field *field,
                        void *to)
 {
     (void)field;
+    struct request_items *items;
     size_t i;
     json_t *element;
-    if (!json_in_array(in, value, 1, USERS_MAX))
+    if (!json_in_array(in, value, 1, ITEMS_MAX))
         return false;
+    items = calloc(1, sizeof *items + json_array_size(value) * sizeof items->requests[0]);
+    assert(items != NULL && "out of memory");
+    *(struct request_items **)to = items;
     json_array_foreach(value, i, element)
     {
         struct request_data item = {0};
@@ -287,9 +309,11 @@ static bool read_users(struct json_in *in, const json_t *value, const struct jso
             return false;
         if (item.request.user.by == NAMED_BY_NOTHING)
             return json_in_fail(in, "names nobody");
+        items->requests[items->n++] = item.request;
+        if (!occurrence_set(in, items))
+            return false;
         json_in_leave(in, mark);
     }
-    *(int *)to = (int)json_array_size(value);
     return true;
 }
 
@@ -315,7 +339,7 @@ static bool data_check(struct json_in *in, const struct request_data *data)
 {
     const struct restore_request *request = &data->request;
     bool has_user = request->user.by != NAMED_BY_NOTHING;
-    bool has_users = data->n_users > 0;
+    bool has_users = data->items != NULL;
     const struct presence of_users[] = {{"user", has_user}, {"users", has_users}};
     const struct presence of_list[] = {
         {"match", request->match[0] != '\0'},
@@ -344,7 +368,6 @@ static bool supported_check(struct json_in *in, const struct request_data *data)
 {
     const struct restore_request *request = &data->request;
     const struct presence later[] = {
-        {"users", data->n_users > 0},
         {"planHash", request->plan_hash[0] != '\0'},
     };
     if (request->mode != MODE_RESTORE) {
@@ -352,17 +375,26 @@ static bool supported_check(struct json_in *in, const struct request_data *data)
         return json_in_fail(in, "`%s` is not supported by this version",
                             request_mode_word(request->mode));
     }
-    return absent_check(in, later, ARRAY_SIZE(later), "is not supported by this version");
+    if (!absent_check(in, later, ARRAY_SIZE(later), "is not supported by this version"))
+        return false;
+    for (int i = 0; data->items != NULL && i < data->items->n; i++)
+        if (data->items->requests[i].plan_hash[0] != '\0')
+            return json_in_fail(in, "users[%d].planHash is not supported by this version", i);
+    return true;
 }
 
-bool request_data_read(struct json_in *in, const json_t *value, struct restore_request *ret_request)
+bool request_data_read(struct json_in *in, const json_t *value, struct restore_request *ret_request,
+                       struct request_items **ret_items)
 {
     struct request_data data = {0};
     size_t mark = json_in_enter(in, "data");
     if (!json_in_object(in, value, &DATA, &data) || !data_check(in, &data) ||
-        !supported_check(in, &data))
+        !supported_check(in, &data)) {
+        free(data.items);
         return false;
+    }
     json_in_leave(in, mark);
     *ret_request = data.request;
+    *ret_items = data.items;
     return true;
 }

@@ -52,18 +52,39 @@ static void malformed_complete(const struct request_envelope *envelope, struct m
     memcpy(reterr->tracestate, envelope->tracestate, sizeof reterr->tracestate);
 }
 
+/* What the record says of everybody, for one of its users. */
+static void item_complete(struct restore_request *item, const struct restore_request *common)
+{
+    struct restore_request own = *item;
+    *item = *common;
+    item->user = own.user;
+    item->occurrence = own.occurrence;
+    memcpy(item->new_user_principal_name, own.new_user_principal_name,
+           sizeof item->new_user_principal_name);
+    memcpy(item->rename_active_to, own.rename_active_to, sizeof item->rename_active_to);
+    item->has_notify_to = own.has_notify_to;
+    item->notify_to = own.notify_to;
+    item->notify_cc = own.notify_cc;
+    memcpy(item->locale, own.locale, sizeof item->locale);
+    memcpy(item->plan_hash, own.plan_hash, sizeof item->plan_hash);
+}
+
 enum decoded request_decode(const struct decode_settings *settings, const struct record *record,
-                            struct restore_request *ret_request, struct malformed *reterr)
+                            struct restore_request *ret_request, struct request_items **ret_items,
+                            struct malformed *reterr)
 {
     struct json_in in;
     struct cloudevent event;
     json_in_init(&in, reterr->message, sizeof reterr->message);
     bool valid = cloudevent_read(&in, settings, record, &event) &&
-                 request_data_read(&in, event.data, ret_request);
-    if (valid)
+                 request_data_read(&in, event.data, ret_request, ret_items);
+    if (valid) {
         request_complete(record, &event, ret_request);
-    else
+        for (int i = 0; *ret_items != NULL && i < (*ret_items)->n; i++)
+            item_complete(&(*ret_items)->requests[i], ret_request);
+    } else {
         malformed_complete(&event.envelope, reterr);
+    }
     json_decref(event.data);
     return valid ? DECODED_REQUEST : DECODED_MALFORMED;
 }

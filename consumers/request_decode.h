@@ -26,8 +26,10 @@ struct malformed {
 
 enum decoded { DECODED_REQUEST, DECODED_MALFORMED };
 
-/* Exactly one of the results is written. */
+/* Either reterr is written or the others: the request (without `user` when the record has `users`)
+ * and its items, for the caller to free; NULL: it has no `users`. */
 enum decoded request_decode(const struct decode_settings *settings, const struct record *record,
-                            struct restore_request *ret_request, struct malformed *reterr);
+                            struct restore_request *ret_request, struct request_items **ret_items,
+                            struct malformed *reterr);
 
 #endif

@@ -337,7 +337,9 @@ struct job_action job_step(struct job *job, const struct job_event *event)
         job->intent_stands = true;
         return job_ask(job, job->after_intent);
     case JOB_WOKEN: return job_ask(job, job->asleep_from);
-    case JOB_ANSWERED: return answered(job, event->answer);
+    case JOB_ANSWERED:
+        return event->is_duplicate ? job_fail(job, REASON_DUPLICATE_USER)
+                                   : answered(job, event->answer);
     }
     assert(false && "unknown event");
     return (struct job_action){0};

@@ -64,9 +64,10 @@ struct job_event {
     enum job_event_type type;
     struct instant now;
     const struct directory_answer *answer; /* ANSWERED */
-    const struct intent *intent;           /* RESUMED; copied */
-    int64_t settled_at_mono_ms;            /* RESUMED: no change before */
-    struct recent_restores recent;         /* as of now */
+    bool is_duplicate; /* ANSWERED: it names whom another item of the batch resolved first */
+    const struct intent *intent;   /* RESUMED; copied */
+    int64_t settled_at_mono_ms;    /* RESUMED: no change before */
+    struct recent_restores recent; /* as of now */
 };
 
 enum job_action_type {

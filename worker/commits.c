@@ -67,6 +67,9 @@ void commits_add(struct slot *slot, enum publication_kind kind)
         publication->of.outcome.outcome = &slot->job.outcome;
         publication->of.outcome.password = slot->password;
         publication->started_ms = slot->job.outcome.started_at_ms;
+    } else if (kind == PUBLISH_SUMMARY) {
+        publication->of.summary = batches_summary(slot);
+        publication->started_ms = publication->of.summary->started_at_ms;
     } else if (kind == PUBLISH_REUSED) {
         publication->of.reused = &slot->job.outcome;
     }
@@ -117,7 +120,7 @@ static void close_batch(struct worker *worker)
         struct slot *slot = publication->owner;
         batch_add(batch, publication);
         slot->phase = SLOT_PUBLISHED;
-        if (is_final(publication))
+        if (is_final(publication) && slot->parent == NULL)
             offsets_close(&slot->partition->offsets, &slot->open);
     }
     int rc = set_offsets(batch);

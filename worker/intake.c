@@ -62,8 +62,7 @@ static int find_tenant(const struct settings *settings, const char *name)
     return -1;
 }
 
-static const struct journal_entry *find_entry(const struct slot *slot,
-                                              const struct journal_key *key)
+const struct journal_entry *intake_find(const struct slot *slot, const struct journal_key *key)
 {
     const struct journal_entry *entry =
         request_consumer_journal_find(slot->worker->consumer, slot->partition_id, key);
@@ -80,26 +79,30 @@ static struct journal_key make_key(const char *text)
     return key;
 }
 
-/* Dead letters and request_id_reused stand in the journal under `!<offset>`: they answer a record,
- * not a request. */
+/* Dead letters and request_id_reused stand in the journal under `!<offset>`, or `!<offset>#<item>`:
+ * they answer a record or its item, not a request. */
 static struct journal_key offset_key(const struct slot *slot)
 {
-    char text[32];
-    (void)snprintf(text, sizeof text, "!%" PRId64, slot->open.offset);
+    char text[48];
+    if (slot->item > 0)
+        (void)snprintf(text, sizeof text, "!%" PRId64 "#%d", slot->open.offset, slot->item);
+    else
+        (void)snprintf(text, sizeof text, "!%" PRId64, slot->open.offset);
     return make_key(text);
 }
 
 static bool is_answered_under_offset(const struct slot *slot)
 {
     struct journal_key key = offset_key(slot);
-    return find_entry(slot, &key) != NULL;
+    return intake_find(slot, &key) != NULL;
 }
 
-static void skip(struct slot *slot)
+void intake_skip(struct slot *slot)
 {
     log_event(LOG_DEBUG, "record skipped, its outcome is published",
               LOG_INT("partition", slot->partition_id), LOG_INT("offset", slot->open.offset));
-    offsets_close(&slot->partition->offsets, &slot->open);
+    if (slot->parent == NULL)
+        offsets_close(&slot->partition->offsets, &slot->open);
     slot_end(slot);
 }
 
@@ -109,7 +112,7 @@ static void refuse_record(struct slot *slot, const struct record *record,
     struct worker *worker = slot->worker;
     struct request_envelope cause = {0};
     if (is_answered_under_offset(slot)) {
-        skip(slot);
+        intake_skip(slot);
         return;
     }
     log_event(LOG_WARNING, "record is not a request", LOG_INT("partition", record->partition),
@@ -134,16 +137,20 @@ static void take_one(struct slot *slot, const struct record *record)
 {
     struct worker *worker = slot->worker;
     struct malformed malformed;
+    struct request_items *items = NULL;
 
     slot->partition_id = record->partition;
     slot->publication.partition = record->partition;
     slot->publication.offset = record->offset;
     slot->publication.started_ms = loop_now(worker->loop)->wall_ms;
-    if (request_decode(&worker->decoding, record, &slot->job.request, &malformed) ==
+    if (request_decode(&worker->decoding, record, &slot->job.request, &items, &malformed) !=
         DECODED_REQUEST)
-        slot_enter_lanes(slot, record);
-    else
         refuse_record(slot, record, &malformed);
+    else if (items != NULL)
+        batches_open(slot, record, items);
+    else
+        slot_enter_lanes(slot, record);
+    free(items);
 }
 
 /* Jobs that ask a directory which answers. A tenant that is stuck (login or Graph is down) keeps
@@ -237,29 +244,48 @@ static void begin_job(struct slot *slot, const struct intent *intent)
                           });
 }
 
-void intake_begin(struct slot *slot)
+enum journal_verdict intake_decide(struct slot *slot, const struct journal_entry **ret_entry)
 {
     struct worker *worker = slot->worker;
     char key_text[GUID_CHARS + 1];
 
+    slot->journal_key = offset_key(slot);
+    *ret_entry = intake_find(slot, &slot->journal_key);
+    if (*ret_entry != NULL)
+        return JOURNAL_SAYS_FINISHED;
     request_uuid(&slot->job.request, "journal", key_text);
     slot->journal_key = make_key(key_text);
-    if (is_answered_under_offset(slot)) {
-        skip(slot);
+    *ret_entry = intake_find(slot, &slot->journal_key);
+    return journal_decide(*ret_entry, slot->open.offset, loop_now(worker->loop)->wall_ms,
+                          worker->settings->dedupe_window_ms);
+}
+
+void intake_fetch(struct slot *slot, const struct journal_entry *entry)
+{
+    slot->resumes = entry->request_offset == slot->open.offset;
+    slot->phase = SLOT_FETCHING;
+    request_consumer_fetch(slot->worker->consumer, slot->partition_id, entry->journal_offset, slot);
+}
+
+void intake_begin(struct slot *slot)
+{
+    const struct journal_entry *entry;
+    if (slot->users != NULL) {
+        batches_begin(slot);
         return;
     }
-    const struct journal_entry *entry = find_entry(slot, &slot->journal_key);
-    switch (journal_decide(entry, slot->open.offset, loop_now(worker->loop)->wall_ms,
-                           worker->settings->dedupe_window_ms)) {
+    switch (intake_decide(slot, &entry)) {
     case JOURNAL_SAYS_NEW: begin_job(slot, NULL); break;
-    case JOURNAL_SAYS_FINISHED: skip(slot); break;
+    case JOURNAL_SAYS_FINISHED: intake_skip(slot); break;
     case JOURNAL_SAYS_RESUME:
-    case JOURNAL_SAYS_COMPARE:
-        slot->resumes = entry->request_offset == slot->open.offset;
-        slot->phase = SLOT_FETCHING;
-        request_consumer_fetch(worker->consumer, slot->partition_id, entry->journal_offset, slot);
-        break;
+    case JOURNAL_SAYS_COMPARE: intake_fetch(slot, entry); break;
     }
+}
+
+void intake_refuse_reused(struct slot *slot)
+{
+    slot->journal_key = offset_key(slot); /* the original's record stays */
+    refuse_job(slot, REASON_REQUEST_ID_REUSED, PUBLISH_REUSED);
 }
 
 /* An intent that cannot be read: going on without it could touch a stranger's password (design 7),
@@ -278,14 +304,13 @@ static void resume(struct slot *slot, const struct journal_record *record)
     refuse_job(slot, REASON_NEEDS_HANDS, PUBLISH_OUTCOME);
 }
 
-static void replay(struct slot *slot, const struct journal_record *record)
+void intake_store(struct slot *slot, const struct journal_record *record)
 {
     void *block = malloc(record_copy_bytes(record->record));
     assert(block != NULL);
     slot->stored = record_copy(record->record, block);
     slot->publication.of.replay = slot->stored;
     slot->journal_time_ms = record->time_ms;
-    commits_add(slot, PUBLISH_REPLAY);
 }
 
 void intake_fetched(void *context, void *fetch_context, const struct journal_record *record)
@@ -302,18 +327,20 @@ void intake_fetched(void *context, void *fetch_context, const struct journal_rec
         winding_look(worker);
         return;
     }
-    if (record == NULL && slot->resumes) {
+    if (slot->users != NULL) {
+        batches_fetched(slot, record);
+    } else if (record == NULL && slot->resumes) {
         resume(slot, NULL);
     } else if (record == NULL) { /* older than the journal keeps: no repeat any more */
         begin_job(slot, NULL);
     } else if (record->request_offset != slot->open.offset &&
                strcmp(record->digest, slot->job.request.envelope.digest) != 0) {
-        slot->journal_key = offset_key(slot); /* the original's record stays */
-        refuse_job(slot, REASON_REQUEST_ID_REUSED, PUBLISH_REUSED);
+        intake_refuse_reused(slot);
     } else if (record->state == JOURNAL_INTENT) {
         resume(slot, record);
     } else if (replay_is_possible(record->record)) {
-        replay(slot, record);
+        intake_store(slot, record);
+        commits_add(slot, PUBLISH_REPLAY);
     } else { /* of a version that published other kinds: what it says cannot be said again */
         begin_job(slot, NULL);
     }

@@ -56,7 +56,7 @@ struct slot *slot_new(struct worker *worker)
     return slot;
 }
 
-static void make_ready(struct slot *slot)
+void slot_make_ready(struct slot *slot)
 {
     struct worker *worker = slot->worker;
     slot->next_ready = NULL;
@@ -67,39 +67,57 @@ static void make_ready(struct slot *slot)
     worker->ready_last = slot;
 }
 
-static bool is_first_in_lanes(const struct slot *slot)
+bool slot_is_first(const struct slot *slot)
 {
     const struct lanes *lanes = &slot->worker->lanes;
     return lanes_is_first(lanes, &slot->by_user) &&
            (slot->by_key.owner == NULL || lanes_is_first(lanes, &slot->by_key));
 }
 
+static void run_if_first(struct slot *slot)
+{
+    if (slot->phase != SLOT_IN_LANES || !slot_is_first(slot))
+        return;
+    if (slot->parent != NULL)
+        batches_run_items(slot->parent);
+    else
+        slot_make_ready(slot);
+}
+
+/* One identity is at work once at a time. A record with `users` has one too, its summary's. */
+static void user_lane_name(const struct slot *slot, char ret_name[NAME_BYTES + 1])
+{
+    if (slot->users != NULL)
+        request_uuid(&slot->job.request, "journal", ret_name);
+    else
+        (void)text_copy(ret_name, NAME_BYTES + 1, slot->job.request.user.text);
+    text_lower(ret_name);
+}
+
 void slot_enter_lanes(struct slot *slot, const struct record *record)
 {
     struct lanes *lanes = &slot->worker->lanes;
     char user[NAME_BYTES + 1];
-    (void)text_copy(user, sizeof user, slot->job.request.user.text);
-    text_lower(user);
+    user_lane_name(slot, user);
     (void)lanes_enter(lanes, &slot->by_user,
                       lane_of(lanes, LANE_USER, slot->partition_id, user, strlen(user)), slot);
-    /* A record without a key promises no order. */
-    if (record->key != NULL)
+    /* A record without a key promises no order; for an item its record keeps it. */
+    if (slot->parent == NULL && record->key != NULL)
         (void)lanes_enter(lanes, &slot->by_key,
                           lane_of(lanes, LANE_RECORD_KEY, slot->partition_id, record->key,
                                   test_without("lanes") ? 0 : record->key_bytes),
                           slot);
     slot->has_lanes = true;
     slot->phase = SLOT_IN_LANES;
-    if (is_first_in_lanes(slot))
-        make_ready(slot);
+    run_if_first(slot);
 }
 
 static void leave_lane(struct slot *slot, struct lane_place *place)
 {
     struct slot *next = lanes_leave(&slot->worker->lanes, place);
     place->owner = NULL;
-    if (next != NULL && next->phase == SLOT_IN_LANES && is_first_in_lanes(next))
-        make_ready(next);
+    if (next != NULL)
+        run_if_first(next);
 }
 
 static void forget_dead_letter(struct slot *slot)
@@ -117,8 +135,8 @@ static void slot_free(struct slot *slot)
     publication_free_messages(&slot->publication);
     if (slot->publication.kind == PUBLISH_DEAD_LETTER)
         forget_dead_letter(slot);
-    else if (slot->publication.kind == PUBLISH_REPLAY)
-        free(slot->stored);
+    free(slot->stored);
+    batches_free(slot->users);
     if (slot->rules != NULL && --slot->rules->n_slots == 0 && slot->rules != worker->rules)
         free(slot->rules);
     if (slot->before != NULL)
@@ -133,6 +151,13 @@ static void slot_free(struct slot *slot)
 
 void slot_end(struct slot *slot)
 {
+    if (slot->users != NULL && batches_has_items(slot)) { /* the last of them ends it */
+        assert(slot->dropped);
+        slot->phase = SLOT_STOPPED;
+        return;
+    }
+    if (slot->parent != NULL)
+        batches_item_ends(slot);
     if (slot->has_lanes) {
         leave_lane(slot, &slot->by_user);
         if (slot->by_key.owner != NULL)
@@ -257,10 +282,13 @@ static void answered(void *context, const struct directory_answer *answer)
     struct slot *slot = context;
     struct worker *worker = slot->worker;
     worker->n_asking[slot->call.tenant]--;
+    struct job_event event = {.type = JOB_ANSWERED, .answer = answer};
+    if (slot->parent != NULL)
+        event.is_duplicate = batches_claim(slot, answer);
     if (slot->dropped)
         slot_end(slot);
     else
-        slot_step_event(slot, &(struct job_event){.type = JOB_ANSWERED, .answer = answer});
+        slot_step_event(slot, &event);
     winding_look(worker);
 }
 

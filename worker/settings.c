@@ -104,7 +104,7 @@ static const struct setting_row rows[] = {
     TOPIC(failed, 0, topics[TOPIC_FAILED], "failed", "topic of the failure events"),
     TOPIC(plans, SETTING_LATER, topics[TOPIC_PLANS], "plans",
           "topic of the answers to plan and list"),
-    TOPIC(batches, SETTING_LATER, topics[TOPIC_BATCHES], "batches",
+    TOPIC(batches, 0, topics[TOPIC_BATCHES], "batches",
           "topic of the summaries of requests with several users"),
     TOPIC(notifications, 0, topics[TOPIC_NOTIFICATIONS], "notifications",
           "topic of the orders to the mail service"),

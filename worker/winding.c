@@ -30,6 +30,7 @@ static void wait_at_most(struct worker *worker, int64_t ms)
 static bool is_waiting(const struct slot *slot)
 {
     return slot->phase == SLOT_IN_LANES || slot->phase == SLOT_SLEEPING ||
+           slot->phase == SLOT_WITH_ITEMS ||
            (slot->phase == SLOT_QUEUED && slot->publication.kind == PUBLISH_INTENT);
 }
 
@@ -39,7 +40,7 @@ static bool is_awaited(const struct slot *slot)
 {
     const struct worker *worker = slot->worker;
     if (slot->dropped || slot->phase == SLOT_SPARE || slot->phase == SLOT_STOPPED ||
-        slot->phase == SLOT_IN_LANES)
+        slot->phase == SLOT_IN_LANES || slot->phase == SLOT_WITH_ITEMS)
         return false;
     if (worker->revoking)
         return slot->phase == SLOT_ASKING;
@@ -60,7 +61,8 @@ static void stop_waiting(struct worker *worker)
     }
 }
 
-/* Lets go of every job. What something still refers to is freed when that comes back. */
+/* Lets go of every job. What something still refers to is freed when that comes back. An item
+ * stands before its record's slot in the list, which the last of them takes with it. */
 static void let_go(struct worker *worker)
 {
     stop_waiting(worker);

@@ -2,6 +2,7 @@
  *
  *   intake  takes records, decodes them, asks the journal   -> slots
  *   jobs    carries out what policy/job decides              (the cycle of design 3, steps 4-5)
+ *   batches what a record with `users` is beside its items' jobs
  *   commits gathers what is to be published into batches     -> publisher thread and back
  *   winding revoke and drain: what is dropped, what is awaited */
 #ifndef WORKER_WORKER_H
@@ -18,21 +19,27 @@
 #include "worker/restore_count.h"
 #include "worker/settings.h"
 
-/* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. */
-enum { SLOTS_MAX = 4096 };
+/* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. The last record
+ * taken may have `users`, and each of them counts. */
+enum { SLOTS_MAX = 4096, SLOTS_OVERRUN = 1 + ITEMS_MAX };
 
 enum slot_phase {
-    SLOT_SPARE,     /* no record yet */
-    SLOT_IN_LANES,  /* waits until it is first in both */
-    SLOT_FETCHING,  /* the journal's record is being read */
-    SLOT_ASKING,    /* a call is open, or waits for its turn on the wire */
-    SLOT_SLEEPING,  /* the timer is set */
-    SLOT_QUEUED,    /* its publication waits for a batch */
-    SLOT_PUBLISHED, /* its publication is in the batch that is out */
-    SLOT_STOPPED,   /* dropped; freed when nothing refers to it any more */
+    SLOT_SPARE,      /* no record yet */
+    SLOT_IN_LANES,   /* waits until it is first in both */
+    SLOT_FETCHING,   /* the journal's record is being read */
+    SLOT_ASKING,     /* a call is open, or waits for its turn on the wire */
+    SLOT_SLEEPING,   /* the timer is set */
+    SLOT_WITH_ITEMS, /* its items are at work */
+    SLOT_QUEUED,     /* its publication waits for a batch */
+    SLOT_PUBLISHED,  /* its publication is in the batch that is out */
+    SLOT_STOPPED,    /* dropped; freed when nothing refers to it any more */
 };
 
-/* One request record that is not finished. */
+/* A record with `users` that is not finished: batches.c. */
+struct users;
+
+/* One request record that is not finished, or one item of its `users`. The record's own slot holds
+ * its offset and its key's lane, each item's its user's lane. */
 struct slot {
     struct slot *before, *after; /* all slots */
     struct slot *next_ready;
@@ -42,7 +49,11 @@ struct slot {
     bool has_lanes;
     struct request_partition *partition; /* not to be followed once dropped */
     int32_t partition_id;
-    struct open_offset open;
+    struct users *users;     /* of a record with `users`, owned; else NULL */
+    struct slot *parent;     /* of an item: its record's slot, which outlives it; else NULL */
+    int item;                /* of an item: the k-th, from 1; else 0 */
+    bool started;            /* of an item: it is one of those that run at a time */
+    struct open_offset open; /* of an item: the offset alone */
     struct lane_place by_key, by_user;
     struct timer timer;
     int64_t proven_until_mono_ms;
@@ -54,7 +65,7 @@ struct slot {
     bool counted;            /* among worker->restored */
     bool resumes;            /* the journal's record that is being read is this record's intent */
     int64_t journal_time_ms; /* rw-time of what is published, for the dedupe window */
-    struct record *stored;   /* of a replay: the journal's record, owned */
+    struct record *stored;   /* of a replay: the journal's record, owned; else NULL */
     struct job job;          /* last: its lists' untouched pages cost nothing */
 };
 
@@ -137,10 +148,39 @@ void intake_take(struct worker *worker);
 /* The slot is first in its lanes: what does the journal know of its request? */
 void intake_begin(struct slot *slot);
 void intake_fetched(void *context, void *slot, const struct journal_record *record);
+/* What the journal knows of this request, or of the record under its offset. */
+const struct journal_entry *intake_find(const struct slot *slot, const struct journal_key *key);
+enum journal_verdict intake_decide(struct slot *slot, const struct journal_entry **ret_entry);
+void intake_fetch(struct slot *slot, const struct journal_entry *entry);
+/* Another request came before under this source and id. */
+void intake_refuse_reused(struct slot *slot);
+void intake_skip(struct slot *slot);
+void intake_store(struct slot *slot, const struct journal_record *record);
+
+/* batches.c: a record with `users` (contract 3). At most BATCH_RUNNING of them at a time. */
+enum { BATCH_RUNNING = 16 };
+/* The record's slot is in its lanes: its items queue up behind it. */
+void batches_open(struct slot *parent, const struct record *record,
+                  const struct request_items *items);
+/* The record is first in its lanes. */
+void batches_begin(struct slot *parent);
+void batches_fetched(struct slot *parent, const struct journal_record *record);
+/* An item may have become first in its lane. */
+void batches_run_items(struct slot *parent);
+/* Whether the answer names somebody whom another item resolved first; if not, he is this one's. */
+bool batches_claim(struct slot *item, const struct directory_answer *answer);
+/* An item's slot is about to be freed. */
+void batches_item_ends(struct slot *item);
+bool batches_has_items(const struct slot *parent);
+const struct summary *batches_summary(const struct slot *parent);
+void batches_free(struct users *users);
 
 /* jobs.c */
 struct slot *slot_new(struct worker *worker);
+/* Queues the slot up behind those that name the same user, and under the record's key. */
 void slot_enter_lanes(struct slot *slot, const struct record *record);
+bool slot_is_first(const struct slot *slot);
+void slot_make_ready(struct slot *slot);
 /* Starts what became first in its lanes; once a turn, so that a chain of skipped records is a loop
  * and not a recursion. */
 void jobs_run_ready(struct worker *worker);

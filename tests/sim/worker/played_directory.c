@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct world_user *find_user(struct world *world, const char *id)
+static struct world_user *find_user(struct world *world, const struct directory_question *question)
 {
     for (int i = 0; i < world->n_users; i++)
-        if (text_equal_ignore_case(world->users[i].id, id))
+        if (text_equal_ignore_case(world->users[i].id, question->id) ||
+            text_equal_ignore_case(world->users[i].name, question->name))
             return &world->users[i];
     return NULL;
 }
@@ -31,6 +32,8 @@ void directory_ask(struct directory *directory, struct directory_call *call)
     while (*end != NULL)
         end = &(*end)->next;
     *end = asked;
+    if (++world->n_calls > world->n_calls_most)
+        world->n_calls_most = world->n_calls;
 }
 
 bool directory_is_stuck(const struct directory *directory, int tenant)
@@ -42,7 +45,7 @@ bool directory_is_stuck(const struct directory *directory, int tenant)
 static void leave(struct world *world, struct world_call *call)
 {
     bool changes = directory_operation_changes(call->question.operation);
-    struct world_user *user = find_user(world, call->question.id);
+    struct world_user *user = find_user(world, &call->question);
     call->sent = true;
     if (changes && !world->controls.ignore_proof && world->now_ms > call->proven_until_ms) {
         call->status = DIRECTORY_UNPROVEN;
@@ -67,12 +70,14 @@ static struct world_call **find_call(struct world *world, const struct directory
 
 bool directory_abandon(struct directory *directory, struct directory_call *call)
 {
-    struct world_call **at = find_call(directory->world, call);
+    struct world *world = directory->world;
+    struct world_call **at = find_call(world, call);
     assert(*at != NULL);
     if ((*at)->sent && directory_operation_changes((*at)->question.operation))
         return false;
     struct world_call *gone = *at;
     *at = gone->next;
+    world->n_calls--;
     free(gone);
     return true;
 }
@@ -83,6 +88,7 @@ void played_directory_forget(struct world *world, struct world_worker *worker)
         struct world_call *call = *at;
         if (call->worker == worker && !call->sent) {
             *at = call->next;
+            world->n_calls--;
             free(call);
             continue;
         }
@@ -95,7 +101,7 @@ void played_directory_forget(struct world *world, struct world_worker *worker)
 static void take_effect(struct world *world, struct world_call *call)
 {
     call->took_effect = true;
-    struct world_user *user = find_user(world, call->question.id);
+    struct world_user *user = find_user(world, &call->question);
     if (user == NULL)
         return; /* a requester */
     if (directory_operation_changes(call->question.operation))
@@ -113,8 +119,10 @@ static void take_effect(struct world *world, struct world_call *call)
     }
     call->active = user->active;
     call->password_changed_at_ms = user->password_changed_at_ms;
-    bool in_bin = call->question.operation == DIRECTORY_DELETED_BY_ID;
-    bool among_users = call->question.operation == DIRECTORY_USER_BY_ID;
+    bool in_bin = call->question.operation == DIRECTORY_DELETED_BY_ID ||
+                  call->question.operation == DIRECTORY_DELETED_BY_NAME;
+    bool among_users = call->question.operation == DIRECTORY_USER_BY_ID ||
+                       call->question.operation == DIRECTORY_USER_BY_NAME;
     if ((in_bin && user->active) || (among_users && !user->active))
         call->status = DIRECTORY_NOT_FOUND;
 }
@@ -125,9 +133,12 @@ static void answer(struct world *world, const struct world_call *call)
     memset(answer, 0, offsetof(struct directory_answer, user.proxy_addresses.bytes));
     answer->status = call->status;
     answer->http_status = call->status == DIRECTORY_YES ? 200 : 404;
-    (void)text_copy(answer->user.id, sizeof answer->user.id, call->question.id);
-    (void)text_copy(answer->user.user_principal_name, sizeof answer->user.user_principal_name,
-                    "anna@contoso.com");
+    const struct world_user *user = find_user(world, &call->question);
+    if (user != NULL) {
+        (void)text_copy(answer->user.id, sizeof answer->user.id, user->id);
+        (void)text_copy(answer->user.user_principal_name, sizeof answer->user.user_principal_name,
+                        user->name);
+    }
     answer->user.enabled = answer->user.has_licence = true;
     answer->user.last_password_change_at_ms = call->password_changed_at_ms;
     answer->user.deleted_at_ms = call->active ? 0 : WORLD_START_MS - DAY_MS;
@@ -167,6 +178,7 @@ void played_directory_step(struct world *world)
             take_effect(world, call);
         } else {
             *at = call->next;
+            world->n_calls--;
             if (call->worker != NULL)
                 answer(world, call);
             free(call);

@@ -140,14 +140,13 @@ const struct record *request_consumer_take(struct request_consumer *consumer,
         const struct world_record *record = find_record(world, p, offset);
         *ret_partition = &consumer->partitions[p];
         offsets_open(&consumer->partitions[p].offsets, entry, offset);
-        const char *key = world->users[record->user].id;
         consumer->record = (struct record){
             .topic = "requests",
             .partition = p,
             .offset = offset,
             .timestamp_ms = WORLD_START_MS,
-            .key = key,
-            .key_bytes = strlen(key),
+            .key = record->key,
+            .key_bytes = strlen(record->key),
             .value = record->value,
             .value_bytes = strlen(record->value),
         };
@@ -256,13 +255,35 @@ static void store(struct world *world, const struct publication *publication,
     *place = (struct world_journal){.key = key, .record = record_copy(&record, block)};
 }
 
-static void tell(struct world_record *record, const struct outcome *outcome, int64_t now_ms,
-                 const char *password)
+static void tell(struct world_record *record, const struct outcome *outcome, const char *password)
 {
     record->reason = outcome->reason;
-    record->finished_at_ms = now_ms;
     if (outcome->password == PASSWORD_GENERATED)
         (void)text_copy(record->told_password, sizeof record->told_password, password);
+}
+
+static void tell_item(struct world_item *item, const struct publication *publication,
+                      const char *password)
+{
+    item->outcomes += publication->kind != PUBLISH_INTENT;
+    item->replayed = publication->kind == PUBLISH_REPLAY;
+    if (publication->kind == PUBLISH_OUTCOME)
+        item->reason = publication->of.outcome.outcome->reason;
+    if (publication->kind == PUBLISH_OUTCOME &&
+        publication->of.outcome.outcome->password == PASSWORD_GENERATED)
+        (void)text_copy(item->told_password, sizeof item->told_password, password);
+    if (publication->kind == PUBLISH_REUSED)
+        item->reason = REASON_REQUEST_ID_REUSED;
+}
+
+static void tell_summary(struct world_record *record, const struct publication *publication)
+{
+    for (int i = 0; i < record->n_items && publication->kind != PUBLISH_REUSED; i++)
+        record->early_summaries += record->items[i].outcomes == 0;
+    record->n_succeeded = 0;
+    if (publication->kind == PUBLISH_SUMMARY)
+        for (int i = 0; i < publication->of.summary->n_parts; i++)
+            record->n_succeeded += publication->of.summary->parts[i].verdict == VERDICT_SUCCEEDED;
 }
 
 static void apply(struct world *world, struct publication *publication)
@@ -277,9 +298,19 @@ static void apply(struct world *world, struct publication *publication)
         if (m->topic == TOPIC_JOURNAL)
             store(world, publication, m);
     publication->journal_offset = world->next_journal_offset - 1;
+    if (publication->item > 0) {
+        tell_item(&record->items[publication->item - 1], publication, password);
+        return;
+    }
+    if (record->n_items > 0)
+        tell_summary(record, publication);
+    if (publication->kind == PUBLISH_REUSED)
+        record->reason = REASON_REQUEST_ID_REUSED;
+    if (publication->kind != PUBLISH_INTENT)
+        record->finished_at_ms = world->now_ms;
     record->outcomes += publication->kind != PUBLISH_INTENT;
     if (publication->kind == PUBLISH_OUTCOME)
-        tell(record, publication->of.outcome.outcome, world->now_ms, password);
+        tell(record, publication->of.outcome.outcome, password);
     record->replayed = publication->kind == PUBLISH_REPLAY;
 }
 

@@ -77,36 +77,74 @@ struct world *world_new(int n_partitions, int n_users)
     assert(world->records != NULL && world->journal != NULL);
     prepare_events(world);
     world->owner = -1;
-    for (int u = 0; u < n_users; u++)
+    for (int u = 0; u < n_users; u++) {
         (void)snprintf(world->users[u].id, sizeof world->users[u].id,
                        "00000000-0000-4000-8000-%012x", (unsigned)u);
+        (void)snprintf(world->users[u].name, sizeof world->users[u].name, "user%d@contoso.com", u);
+    }
     return world;
 }
 
-void world_request(struct world *world, int user)
+static struct world_record *new_record(struct world *world, int32_t partition)
 {
     assert(world->n_records < 2 * WORLD_USERS_MAX);
-    int n = world->n_records++;
-    struct world_record *record = &world->records[n];
-    record->partition = user % world->n_partitions;
+    struct world_record *record = &world->records[world->n_records++];
+    record->partition = partition;
     record->offset = world->end[record->partition]++;
-    record->user = user;
-    int length =
-        snprintf(record->value, sizeof record->value,
-                 "{\"requestId\":\"r%d\",\"user\":{\"id\":\"%s\"},"
-                 "\"notify\":{\"to\":[\"help@contoso.com\"]},\"requestedBy\":{\"id\":\"%s\"}}",
-                 n, world->users[user].id, "ffffffff-0000-4000-8000-000000000000");
-    assert(length > 0 && (size_t)length < sizeof record->value);
+    record->user = -1;
     for (int w = 0; w < WORLD_WORKERS_MAX; w++)
         if (world->workers[w] != NULL)
             world->workers[w]->worker.records_may_wait = true;
+    return record;
+}
+
+#define REQUESTED_BY "\"requestedBy\":{\"id\":\"ffffffff-0000-4000-8000-000000000000\"}"
+#define NOTIFY "\"notify\":{\"to\":[\"help@contoso.com\"]}"
+
+void world_request(struct world *world, int user)
+{
+    int n = world->n_records;
+    struct world_record *record = new_record(world, user % world->n_partitions);
+    record->user = user;
+    (void)text_copy(record->key, sizeof record->key, world->users[user].id);
+    int length =
+        snprintf(record->value, sizeof record->value,
+                 "{\"requestId\":\"r%d\",\"user\":{\"id\":\"%s\"}," NOTIFY "," REQUESTED_BY "}", n,
+                 world->users[user].id);
+    assert(length > 0 && (size_t)length < sizeof record->value);
+}
+
+void world_batch(struct world *world, int partition, const int *users, int n_users)
+{
+    int n = world->n_records;
+    struct world_record *record = new_record(world, partition);
+    size_t used = (size_t)snprintf(record->key, sizeof record->key, "r%d", n);
+    used = (size_t)snprintf(record->value, sizeof record->value,
+                            "{\"requestId\":\"r%d\"," REQUESTED_BY ",\"users\":[", n);
+    record->n_items = n_users;
+    for (int i = 0; i < n_users; i++) {
+        bool by_name = users[i] < 0;
+        const struct world_user *user = &world->users[by_name ? ~users[i] : users[i]];
+        record->items[i].user = by_name ? ~users[i] : users[i];
+        used +=
+            (size_t)snprintf(record->value + used, sizeof record->value - used,
+                             "%s{\"%s\":\"%s\"," NOTIFY "}", i > 0 ? "," : "",
+                             by_name ? "userPrincipalName" : "id", by_name ? user->name : user->id);
+        assert(used + sizeof "]}" < sizeof record->value);
+    }
+    (void)text_copy(record->value + used, sizeof record->value - used, "]}");
 }
 
 void world_repeat(struct world *world, int record)
 {
-    world_request(world, world->records[record].user);
-    memcpy(world->records[world->n_records - 1].value, world->records[record].value,
-           sizeof world->records[record].value);
+    const struct world_record *first = &world->records[record];
+    struct world_record *again = new_record(world, first->partition);
+    again->user = first->user;
+    again->n_items = first->n_items;
+    for (int i = 0; i < first->n_items; i++)
+        again->items[i].user = first->items[i].user;
+    memcpy(again->key, first->key, sizeof again->key);
+    memcpy(again->value, first->value, sizeof again->value);
 }
 
 static struct settings *make_settings(void)
@@ -317,9 +355,14 @@ static const char *user_verdict(const struct world *world, int user)
 {
     const struct world_user *u = &world->users[user];
     const char *told = NULL;
-    for (int i = 0; i < world->n_records; i++)
-        if (world->records[i].user == user && world->records[i].told_password[0] != '\0')
-            told = world->records[i].told_password;
+    for (int i = 0; i < world->n_records; i++) {
+        const struct world_record *record = &world->records[i];
+        if (record->user == user && record->told_password[0] != '\0')
+            told = record->told_password;
+        for (int k = 0; k < record->n_items; k++)
+            if (record->items[k].user == user && record->items[k].told_password[0] != '\0')
+                told = record->items[k].told_password;
+    }
     if (u->restores > 1)
         return "a user was restored twice";
     if (u->overlaps > 0)
@@ -329,16 +372,37 @@ static const char *user_verdict(const struct world *world, int user)
     return NULL;
 }
 
+static const char *items_verdict(const struct world_record *record)
+{
+    int n_succeeded = 0;
+    if (record->early_summaries > 0)
+        return "a summary came before the last outcome";
+    for (int i = 0; i < record->n_items && record->reason != REASON_REQUEST_ID_REUSED; i++) {
+        if (record->items[i].outcomes == 0)
+            return "an item has no outcome";
+        if (record->items[i].outcomes > 1)
+            return "an item has two outcomes";
+        n_succeeded += reason_verdict(record->items[i].reason) == VERDICT_SUCCEEDED;
+    }
+    if (n_succeeded != record->n_succeeded && !record->replayed)
+        return "a summary is not the sum of the outcomes";
+    return NULL;
+}
+
 const char *world_verdict(const struct world *world)
 {
+    const char *verdict;
     for (int i = 0; i < world->n_records; i++) {
         if (world->records[i].outcomes == 0)
             return "a record has no outcome";
         if (world->records[i].outcomes > 1)
             return "a record has two outcomes";
+        verdict = items_verdict(&world->records[i]);
+        if (verdict != NULL)
+            return verdict;
     }
     for (int user = 0; user < world->n_users; user++) {
-        const char *verdict = user_verdict(world, user);
+        verdict = user_verdict(world, user);
         if (verdict != NULL)
             return verdict;
     }

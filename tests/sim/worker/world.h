@@ -19,13 +19,28 @@ enum {
     LOAD_MS = 5, /* from an assignment to the journal being read */
 };
 
-/* A request record, and what became of it. Record i asks for user `user`. */
+/* An item of a record with `users`, and what became of it. */
+struct world_item {
+    int user;
+    int outcomes;
+    enum reason reason;
+    bool replayed;
+    char told_password[PASSWORD_CHARS + 1];
+};
+
+/* A request record, and what became of it. Record i asks for user `user`, or for its items; then
+ * its outcome is the summary. */
 struct world_record {
     int32_t partition;
     int64_t offset;
-    int user;
-    char value[512];
+    int user; /* -1: items */
+    int n_items;
+    struct world_item items[ITEMS_MAX];
+    char key[64];
+    char value[16384];
     int outcomes;
+    int early_summaries; /* when an item had no outcome yet */
+    int n_succeeded;     /* as the last summary says */
     bool replayed;
     enum reason reason;
     int64_t finished_at_ms;
@@ -34,6 +49,7 @@ struct world_record {
 
 struct world_user {
     char id[GUID_CHARS + 1];
+    char name[32];
     bool active;
     int restores, passwords;
     int64_t password_changed_at_ms;
@@ -77,6 +93,7 @@ struct world {
     struct event_settings events;
     struct json_out encoding;
     struct world_call *calls;
+    int n_calls, n_calls_most; /* open at a time */
     struct world_worker *workers[WORLD_WORKERS_MAX];
     long n_events;
 };
@@ -85,6 +102,9 @@ struct world *world_new(int n_partitions, int n_users);
 void world_free(struct world *world);
 /* A request to restore this user, on the partition user % n_partitions, keyed by the user. */
 void world_request(struct world *world, int user);
+/* A request to restore these users, on this partition, under a key of its own; who is given as
+ * ~user is named by his name, the others by their id. */
+void world_batch(struct world *world, int partition, const int *users, int n_users);
 /* The same request record again. */
 void world_repeat(struct world *world, int record);
 
@@ -103,8 +123,9 @@ void world_catch_up(struct world *world);
 /* Steps until every record has an outcome, or the virtual time is over. */
 bool world_run(struct world *world, int64_t until_ms);
 
-/* One outcome a record, one restore a user, no overlapping changes, and whoever was told a password
- * can sign in with it. NULL when all is well, else what is wrong. */
+/* One outcome a record and an item, summaries behind their items', one restore a user, no
+ * overlapping changes, and whoever was told a password can sign in with it. NULL when all is well,
+ * else what is wrong. */
 const char *world_verdict(const struct world *world);
 
 #endif

@@ -88,6 +88,20 @@ static void print_request(FILE *to, const struct restore_request *request)
     print_time(to, "not after", request->not_after_ms);
 }
 
+/* The first item and the last whole; of those between them the name in their ids. */
+static void print_items(FILE *to, const struct restore_request *common,
+                        const struct request_items *items)
+{
+    print_request(to, common);
+    for (int i = 0; i < items->n; i++) {
+        char name[USER_IN_IDS_BYTES + 1];
+        request_user_in_ids(&items->requests[i], name);
+        fprintf(to, "-- item %d: %s\n", i, name);
+        if (i == 0 || i == items->n - 1)
+            print_request(to, &items->requests[i]);
+    }
+}
+
 static void print_malformed(FILE *to, const struct malformed *malformed)
 {
     print_text(to, "malformed", malformed->message);
@@ -103,6 +117,7 @@ static void print_malformed(FILE *to, const struct malformed *malformed)
 struct result {
     enum decoded decoded;
     struct restore_request request;
+    struct request_items *items;
     struct malformed malformed;
 };
 
@@ -119,10 +134,24 @@ static void text_check(const char *text)
     assert_false(utf8_has_control(text, strlen(text)));
 }
 
+static void items_check(const struct request_items *items)
+{
+    if (items == NULL)
+        return;
+    assert_in_range(items->n, 1, ITEMS_MAX);
+    for (int i = 0; i < items->n; i++) {
+        const struct named *user = &items->requests[i].user;
+        assert_true(user->by == NAMED_BY_ID || user->by == NAMED_BY_NAME);
+        text_check(user->text);
+    }
+}
+
+/* The items are the caller's to free. */
 static void decode(const struct record_text *text, struct result *ret)
 {
     memset(ret, UNTOUCHED, sizeof *ret);
-    ret->decoded = request_decode(&text->settings, &text->record, &ret->request, &ret->malformed);
+    ret->decoded =
+        request_decode(&text->settings, &text->record, &ret->request, &ret->items, &ret->malformed);
     if (ret->decoded == DECODED_REQUEST) {
         const struct restore_request *request = &ret->request;
         untouched_check(&ret->malformed, sizeof ret->malformed);
@@ -132,12 +161,16 @@ static void decode(const struct record_text *text, struct result *ret)
         text_check(request->envelope.traceparent);
         text_check(request->user.text);
         assert_int_equal(strlen(request->envelope.digest), DIGEST_CHARS);
-        assert_true(request->user.by == NAMED_BY_ID || request->user.by == NAMED_BY_NAME);
+        bool has_user = request->user.by == NAMED_BY_ID || request->user.by == NAMED_BY_NAME;
+        assert_true(has_user == (ret->items == NULL));
+        items_check(ret->items);
         assert_true(request->has_notify_to == (request->notify_to.n > 0));
         assert_in_range(request->notify_cc.n, 0, RECIPIENTS_MAX);
     } else {
         assert_int_equal(ret->decoded, DECODED_MALFORMED);
         untouched_check(&ret->request, sizeof ret->request);
+        untouched_check(&ret->items, sizeof ret->items);
+        ret->items = NULL;
         assert_true(ret->malformed.message[0] != '\0');
         text_check(ret->malformed.message);
         text_check(ret->malformed.source);
@@ -205,11 +238,14 @@ static void case_compare(struct golden *golden, int *failures)
     record_text_free(&text);
     FILE *to = open_memstream(&actual, &actual_bytes);
     assert_non_null(to);
-    if (result.decoded == DECODED_REQUEST)
+    if (result.decoded == DECODED_REQUEST && result.items != NULL)
+        print_items(to, &result.request, result.items);
+    else if (result.decoded == DECODED_REQUEST)
         print_request(to, &result.request);
     else
         print_malformed(to, &result.malformed);
     fclose(to);
+    free(result.items);
 
     snprintf(path, sizeof path, "%s/expected", golden->path);
     if (getenv("GOLDEN_UPDATE") != NULL) {
@@ -242,6 +278,7 @@ static void prefix_decode(struct golden *golden, size_t bytes)
     struct record_text text;
     record_text_parse(golden->input, bytes, &text);
     decode(&text, &result);
+    free(result.items);
     record_text_free(&text);
 }
 
