@@ -8,6 +8,7 @@
 /* First match wins, so the exact paths stand before those with a variable part. */
 static const struct route routes[] = {
     {"POST", "/{}/oauth2/v2.0/token", token_issue, true},
+    {"GET", "/metadata/identity/oauth2/token", token_identity, true},
     {"GET", "/v1.0/directory/deletedItems/microsoft.graph.user", bin_list, false},
     {"GET", "/v1.0/directory/deletedItems/{}/microsoft.graph.user", bin_get, false},
     {"GET", "/v1.0/directory/deletedItems/{}", bin_get_object, false},

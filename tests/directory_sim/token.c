@@ -95,7 +95,14 @@ static void token_print(struct sim *sim, const struct tenant *tenant, struct buf
     buffer_clear(&claims);
 }
 
-static void token_grant(struct sim *sim, struct call *call, struct tenant *tenant)
+/* A number, or for the metadata service the same as a string. */
+static void seconds_pair(struct call *call, bool as_text, const char *key, int64_t seconds)
+{
+    json_key(&call->reply, key);
+    buffer_format(&call->reply, as_text ? "\"%lld\"" : "%lld", (long long)seconds);
+}
+
+static void token_grant(struct sim *sim, struct call *call, struct tenant *tenant, bool as_text)
 {
     if (sim->tokens.by_text.n >= TOKENS_MAX)
         tokens_expire(&sim->tokens);
@@ -109,8 +116,8 @@ static void token_grant(struct sim *sim, struct call *call, struct tenant *tenan
     call->status = 200;
     buffer_text(&call->reply, "{");
     json_pair(&call->reply, "token_type", "Bearer");
-    json_number_pair(&call->reply, "expires_in", sim->options.token_lifetime_s);
-    json_number_pair(&call->reply, "ext_expires_in", sim->options.token_lifetime_s);
+    seconds_pair(call, as_text, "expires_in", sim->options.token_lifetime_s);
+    seconds_pair(call, as_text, "ext_expires_in", sim->options.token_lifetime_s);
     json_pair(&call->reply, "access_token", token->text);
     buffer_text(&call->reply, "}");
 }
@@ -204,10 +211,32 @@ void token_issue(struct sim *sim, struct call *call)
     else if (!proof_is_good(tenant, form, &proof))
         refusal = proof ? WRONG_SECRET : NO_PROOF;
     if (refusal == GRANTED)
-        token_grant(sim, call, tenant);
+        token_grant(sim, call, tenant, false);
     else
         token_refuse(sim, call, refusal);
     free(grant);
     free(client);
     free(scope);
+}
+
+void token_identity(struct sim *sim, struct call *call)
+{
+    const char *metadata = call_header(call, "Metadata");
+    const char *resource = call_query(call, "resource");
+    const char *client = call_query(call, "client_id");
+    struct tenant *tenant = sim->tenants[0];
+    for (size_t i = 0; client && i < sim->n_tenants; i++) {
+        if (text_same(sim->tenants[i]->client_id, client))
+            tenant = sim->tenants[i];
+    }
+    if (text_same(metadata, "true") && resource && call_query(call, "api-version") &&
+        (!client || text_same(tenant->client_id, client))) {
+        token_grant(sim, call, tenant, true);
+        return;
+    }
+    call->status = 400;
+    buffer_text(&call->reply, "{");
+    json_pair(&call->reply, "error", "invalid_request");
+    json_pair(&call->reply, "error_description", "Identity not found, or a parameter is missing");
+    buffer_text(&call->reply, "}");
 }

@@ -285,20 +285,40 @@ def test_a_requester_without_an_accepted_role_learns_nothing(scene, requester):
     assert (rest, names_of_reads(calls, user)) == ({}, [])
 
 
-def test_an_app_that_is_not_configured_is_not_authorized(scene):
-    user = scene.deleted()
+def app(scene, **properties):
+    """A service principal, added to the directory; its app id."""
+    added = {"id": str(uuid.uuid4()), "appId": str(uuid.uuid4()), "displayName": "Portal",
+             **properties}
+    scene.directory.add(servicePrincipals=[added])
+    return added["appId"]
+
+
+def test_an_app_that_is_not_configured_is_not_authorized_and_costs_no_call(scene):
+    user, asks = scene.deleted(), {"appId": app(scene)}
     with scene.calls() as calls:
-        _, rest = refused(scene, "requester_not_authorized", user,
-                          requestedBy={"appId": str(uuid.uuid4())})
+        _, rest = refused(scene, "requester_not_authorized", user, requestedBy=asks)
+    assert (rest, [call for call in calls if "/oauth2/" not in call["path"]]) == ({}, [])
+
+
+@pytest.mark.parametrize("properties", [None, {"accountEnabled": False}])
+def test_a_configured_app_that_is_absent_or_disabled_is_unknown(scene, properties):
+    user = scene.deleted()
+    asks = {"appId": app(scene, **properties) if properties else str(uuid.uuid4())}
+    with scene.policy(requester_apps=[asks["appId"]]), scene.calls() as calls:
+        _, rest = refused(scene, "requester_unknown", user, requestedBy=asks)
     assert (rest, names_of_reads(calls, user)) == ({}, [])
+    assert len([call for call in calls if asks["appId"] in call["path"]]) == 1
 
 
-def test_an_app_that_is_configured_may_ask_without_being_read(scene):
-    app = str(uuid.uuid4())
-    with scene.policy(requester_apps=[app]), scene.calls() as calls:
-        outcome = scene.restore(scene.deleted(), requestedBy={"appId": app.upper()})
-    assert outcome.topic == "succeeded"
-    assert not [call for call in calls if app in call["path"].lower()]
+def test_a_configured_app_is_looked_up_once_a_minute_and_is_the_contact(scene):
+    asks = {"appId": app(scene)}
+    with scene.policy(requester_apps=[asks["appId"].upper()]), scene.calls() as calls:
+        for _ in range(2):
+            outcome = scene.restore(scene.deleted(), requestedBy=asks)
+            assert outcome.topic == "succeeded" and outcome.data["requestedBy"] == asks
+    mail = scene.notification(outcome.causation)
+    assert mail.data["values"]["contact"] == {"displayName": "Portal"}
+    assert len([call for call in calls if "/servicePrincipals" in call["path"]]) == 1
 
 
 def test_nobody_asks_only_where_nobody_is_checked(scene):

@@ -113,7 +113,7 @@ class Directory:
         return self._call("POST", "/admin/users", {"users": users})
 
     def add(self, **lists):
-        """`groups` and `contacts`, each a list of dicts as in the load file."""
+        """`groups`, `contacts`, `servicePrincipals`, each a list of dicts as in the load file."""
         return self._call("POST", "/admin/users", lists)
 
     def object(self, id):
