@@ -1,7 +1,8 @@
 #!/bin/sh
 # usage: sh tests/install.sh quick|full|quickstart|quickstart-kafka
 # Installs on Debian 12 what the tests, or deploy/quickstart.sh, need and this machine lacks; `full`
-# and `quickstart-kafka` add real Kafka (build/kafka) and the tests' Python (build/venv).
+# and `quickstart-kafka` add real Kafka (build/kafka) and the tests' Python (build/venv); `full` adds
+# Microsoft's Graph client as well (tests/contract/node_modules).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,8 @@ QUICK="binutils clang-format universal-ctags openssl"
 KAFKA="default-jre-headless maven python3-venv ca-certificates"
 STORY="jose jq kcat curl"
 FULL="clang libclang-rt-14-dev"
+NODE="nodejs npm" # 18 will do
+! { command -v node && command -v npm; } >/dev/null || NODE="" # by whatever way they came
 
 packages() { # those of "$@" that are missing, and nothing else
     if ! command -v dpkg-query >/dev/null; then
@@ -47,14 +50,25 @@ venv() { # made again when the requirements or its Python changed
     cp tests/requirements.txt build/venv/
 }
 
+graph_client() { # fetched again when the lock changed
+    lock="package-lock.json"
+    (
+        cd tests/contract
+        cmp -s $lock node_modules/$lock && return 0
+        npm ci --no-audit --no-fund --ignore-scripts
+        cp $lock node_modules/
+    )
+}
+
 # shellcheck disable=SC2086 # lists of words
 case ${1:-} in
 quick)
     packages $BUILD $QUICK
     ;;
 full)
-    packages $BUILD $QUICK $KAFKA $STORY $FULL
+    packages $BUILD $QUICK $KAFKA $STORY $FULL $NODE
     kafka
+    graph_client
     ;;
 quickstart)
     packages $BUILD $STORY
@@ -64,7 +78,7 @@ quickstart-kafka)
     kafka
     ;;
 *)
-    sed -n '2,4s/^# //p' "$0" >&2
+    sed -n '2,5s/^# //p' "$0" >&2
     exit 64
     ;;
 esac

@@ -58,7 +58,7 @@ class Directory:
                 [binary("tests/directory_sim/directory-sim"), "--listen", "127.0.0.1:0",
                  "--load", load_file, *(["--tls", *tls] if tls else []),
                  *(["--record", record] if record else [])], log)
-        self._context = ssl.create_default_context(cafile=tls.cert) if tls else None
+        self.context = ssl.create_default_context(cafile=tls.cert) if tls else None
         self.url = ("https://" if tls else "http://") + wait_for(
             self._address, 10, "directory-sim to listen")
 
@@ -142,7 +142,7 @@ class Directory:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self._context) as reply:
+            with urllib.request.urlopen(request, timeout=10, context=self.context) as reply:
                 text = reply.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(
