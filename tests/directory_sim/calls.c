@@ -7,7 +7,8 @@
 #include <strings.h>
 #include <time.h>
 
-/* A Retry-After given to one call path: the same call may not come again inside it. */
+/* A Retry-After given to a client, for one call path or for its tenant: it may not come again
+ * inside it. */
 struct hold {
     int64_t from_mono_ms, until_mono_ms;
 };
@@ -17,10 +18,16 @@ static struct call_record *record_of(const struct calls *calls, uint64_t n)
     return &calls->ring[n % CALLS_KEPT];
 }
 
-static struct hold *hold_find(const struct calls *calls, const struct call *call, bool make)
+enum hold_scope { HOLD_PATH, HOLD_TENANT };
+
+static struct hold *hold_find(const struct calls *calls, const struct call *call,
+                              enum hold_scope scope, bool make)
 {
     struct buffer key = {0};
-    buffer_format(&key, "%s %s", call->method, call->target);
+    if (scope == HOLD_PATH)
+        buffer_format(&key, "%s %s %s", call->client, call->method, call->target);
+    else
+        buffer_format(&key, "%s tenant %s", call->client, call->tenant->id);
     struct index_node *node = index_first(&calls->holds, key.bytes);
     struct hold *hold = node ? node->value : NULL;
     if (!hold && make && calls->holds.n < HOLDS_MAX) {
@@ -31,9 +38,9 @@ static struct hold *hold_find(const struct calls *calls, const struct call *call
     return hold;
 }
 
-static bool is_undercut(int64_t from_mono_ms, int64_t until_mono_ms, int64_t mono_ms)
+static bool is_undercut(const struct hold *hold, int64_t mono_ms)
 {
-    return from_mono_ms && mono_ms >= from_mono_ms + UNDER_WAY_MS && mono_ms < until_mono_ms;
+    return hold && mono_ms >= hold->from_mono_ms + UNDER_WAY_MS && mono_ms < hold->until_mono_ms;
 }
 
 void calls_arrive(struct sim *sim, struct call *call)
@@ -48,22 +55,23 @@ void calls_arrive(struct sim *sim, struct call *call)
     *record = (struct call_record){.at_ms = sim->wall_ms,
                                    .tenant = call->tenant ? call->tenant->id : NULL,
                                    .authorised = call->authorised};
-    record->texts = memory_zeroed(target_n + user_n + sizeof call->client_request_id);
+    size_t id_n = strlen(call->client_request_id) + 1;
+    record->texts = memory_zeroed(target_n + user_n + id_n + sizeof call->client);
     memcpy(record->texts, call->target, target_n);
     memcpy(record->texts + target_n, user, user_n);
-    memcpy(record->texts + target_n + user_n, call->client_request_id,
-           strlen(call->client_request_id) + 1);
+    memcpy(record->texts + target_n + user_n, call->client_request_id, id_n);
+    memcpy(record->texts + target_n + user_n + id_n, call->client, sizeof call->client);
     memcpy(record->method, call->method, sizeof record->method);
     call->n = calls->n;
     calls->per_route[route_number(call->route)]++;
     if (++calls->in_flight > calls->in_flight_max)
         calls->in_flight_max = calls->in_flight;
-    const struct hold *hold = calls->holds.n ? hold_find(calls, call, false) : NULL;
-    if (hold && is_undercut(hold->from_mono_ms, hold->until_mono_ms, sim->mono_ms))
-        calls->undercut_path++;
-    const struct tenant *tenant = call->tenant;
-    if (tenant && is_undercut(tenant->hold_from_mono_ms, tenant->hold_until_mono_ms, sim->mono_ms))
-        calls->undercut_tenant++;
+    if (calls->holds.n == 0)
+        return;
+    calls->undercut_path += is_undercut(hold_find(calls, call, HOLD_PATH, false), sim->mono_ms);
+    if (call->tenant)
+        calls->undercut_tenant +=
+            is_undercut(hold_find(calls, call, HOLD_TENANT, false), sim->mono_ms);
 }
 
 /* Retry-After as seconds, whole or not, or as an HTTP date; 0 when it says nothing. */
@@ -99,13 +107,10 @@ void calls_answer(struct sim *sim, struct call *call)
         return;
     /* For the whole tenant when the scope says so (directory-api 7.2), else for this call. */
     const char *scope = reply_header_value(call, "x-ms-throttle-scope");
-    if (call->tenant && scope &&
-        (strncasecmp(scope, "Tenant", 6) == 0 || strncasecmp(scope, "Application", 11) == 0)) {
-        call->tenant->hold_from_mono_ms = sim->mono_ms;
-        call->tenant->hold_until_mono_ms = sim->mono_ms + wait_ms;
-        return;
-    }
-    struct hold *hold = hold_find(calls, call, true);
+    bool for_all =
+        call->tenant && scope &&
+        (strncasecmp(scope, "Tenant", 6) == 0 || strncasecmp(scope, "Application", 11) == 0);
+    struct hold *hold = hold_find(calls, call, for_all ? HOLD_TENANT : HOLD_PATH, true);
     if (hold)
         *hold = (struct hold){sim->mono_ms, sim->mono_ms + wait_ms};
 }
@@ -139,7 +144,9 @@ void calls_list(struct sim *sim, struct call *call)
         json_pair(reply, "path", record->texts);
         json_number_pair(reply, "status", record->status);
         json_pair(reply, "user", *user ? user : NULL);
-        json_pair(reply, "client_request_id", user + strlen(user) + 1);
+        const char *id = user + strlen(user) + 1;
+        json_pair(reply, "client_request_id", id);
+        json_pair(reply, "client", id + strlen(id) + 1);
         json_key(reply, "authorization");
         buffer_text(reply, record->authorised ? "true}" : "false}");
     }
@@ -178,6 +185,4 @@ void calls_forget(struct sim *sim)
     calls->in_flight_max = calls->in_flight;
     calls->undercut_path = calls->undercut_tenant = 0;
     index_clear(&calls->holds, free);
-    for (size_t i = 0; i < sim->n_tenants; i++)
-        sim->tenants[i]->hold_from_mono_ms = sim->tenants[i]->hold_until_mono_ms = 0;
 }

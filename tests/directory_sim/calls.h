@@ -18,7 +18,7 @@ enum {
 
 struct call_record {
     int64_t at_ms;
-    char *texts; /* owned: target, user, client request id, each with its zero */
+    char *texts; /* owned: target, user, client request id, client, each with its zero */
     const char *tenant;
     char method[8];
     int status; /* 0: not answered (yet) */
@@ -30,11 +30,12 @@ struct calls {
     uint64_t n;               /* calls so far; the last one's number */
     uint64_t per_route[ROUTES_MAX + 1];
     int in_flight, in_flight_max;
-    struct index holds; /* "METHOD target" -> struct hold */
+    struct index holds; /* what a client was told -> struct hold */
     uint64_t undercut_path, undercut_tenant;
 };
 
-/* A Graph or token call has arrived whole: number it and judge whether it came too early. */
+/* A Graph or token call has arrived whole: number it and judge whether it came too early. Each
+ * client (address) is held to what it was told itself: it cannot know what another one was. */
 void calls_arrive(struct sim *sim, struct call *call);
 /* It is answered (status 0: dropped): notes the status, and any Retry-After given. */
 void calls_answer(struct sim *sim, struct call *call);

@@ -35,6 +35,14 @@ static int call_fd(const struct call *call)
     return info->connect_fd;
 }
 
+static void read_client(struct call *call)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr_in *address = (const void *)info->client_addr; /* we listen on no other */
+    (void)inet_ntop(AF_INET, &address->sin_addr, call->client, sizeof call->client);
+}
+
 static struct loop *call_loop(const struct call *call)
 {
     const union MHD_ConnectionInfo *info =
@@ -186,6 +194,7 @@ static void *call_open(void *cls, const char *uri, struct MHD_Connection *connec
     struct call *call = memory_zeroed(sizeof *call);
     call->sim = cls;
     call->connection = connection;
+    read_client(call);
     call->target = text_dup(uri);
     return call;
 }

@@ -19,6 +19,7 @@ enum {
     CONNECTIONS_MAX = 20000,
     REQUEST_ID_BYTES = 37,
     CLIENT_REQUEST_ID_BYTES = 64,
+    CLIENT_BYTES = 16, /* INET_ADDRSTRLEN */
 };
 
 struct options {
@@ -66,6 +67,7 @@ struct call {
     bool authorised;           /* an Authorization header was there */
     char client_request_id[CLIENT_REQUEST_ID_BYTES];
     char request_id[REQUEST_ID_BYTES];
+    char client[CLIENT_BYTES]; /* its address, without the port */
     char *user; /* object id of the user named in the path, else its text, else NULL */
     uint64_t n; /* in the log, from 1; 0: not logged (admin) */
     /* The answer. */

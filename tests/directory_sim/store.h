@@ -77,7 +77,6 @@ struct tenant {
     size_t n_entries, room;
     struct index by_id, by_name, by_mail, by_address, by_app_id;
     struct index by_tail; /* who is or was in the bin; never pruned, callers look at the state */
-    int64_t hold_from_mono_ms, hold_until_mono_ms; /* tenant-wide Retry-After, see calls.h */
 };
 
 enum store_verdict {

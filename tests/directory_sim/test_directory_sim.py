@@ -513,6 +513,7 @@ class Counting(Sim):
             self.assertLess(abs(record.pop("at_ms") - time.time() * 1000), 5000)
         first, second = log["calls"]
         self.assertRegex(first.pop("client_request_id"), "^[0-9a-f-]{36}$")
+        self.assertEqual(["127.0.0.1"] * 2, [first.pop("client"), second.pop("client")])
         self.assertEqual({"n": start + 1, "tenant": "contoso.onmicrosoft.com", "method": "GET",
                           "path": "/v1.0/users/bob@contoso.com?$select=id", "status": 200, "user": OLA, "authorization": True},
                          first)
@@ -543,6 +544,20 @@ class Counting(Sim):
         self.assertEqual(429, self.get(item).status)
         self.until(lambda: self.get("/users/" + OLA).status and self.undercut()["tenant"] > 0)
         self.admin("DELETE", "calls")
+        self.assertEqual({"path": 0, "tenant": 0}, self.undercut())
+
+    def test_a_retry_after_binds_only_the_client_that_was_told(self):
+        other = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10,
+                                           source_address=("127.0.0.2", 0))
+        self.connections.append(other)
+        for field, scope in ("id", {}), ("mail", {"x-ms-throttle-scope": "Tenant/Write/a/b"}):
+            item = f"/directory/deletedItems/{ADA}?$select={field}"
+            self.fault(path=ADA, kind="answer", status=429,
+                       headers={"Retry-After": "30", **scope})
+            self.assertEqual(429, self.get(item).status)
+            over = time.monotonic() + 0.12  # what comes sooner was under way
+            self.until(lambda: time.monotonic() > over)
+            self.assertEqual(200, self.call("GET", "/v1.0" + item, connection=other).status)
         self.assertEqual({"path": 0, "tenant": 0}, self.undercut())
 
     def test_latency_holds_every_answer(self):
