@@ -136,7 +136,8 @@ int journal_record_decode(const struct record *record, struct journal_record *re
 /* ---- the value of an intent ---- */
 
 struct intent_words {
-    const char *policy, *new_name, *template, *addresses, *password, *phase;
+    const char *policy, *new_name, *template, *addresses, *password, *phase, *refusal;
+    const char *holder_id, *holder_from, *holder_to;
 };
 
 struct user_words {
@@ -183,6 +184,25 @@ static bool plan_read(const struct intent_words *words, struct intent *ret_inten
                      sizeof ret_intent->new_user_principal_name) &&
            text_read(words->template, ret_intent->rename_template,
                      sizeof ret_intent->rename_template);
+}
+
+/* Who gives way, and what the job ends with once he has it back. */
+static bool holder_read(const struct intent_words *words, struct intent *ret_intent)
+{
+    if (ret_intent->phase == INTENT_RESTORE)
+        return true;
+    int refusal = REASON_OK;
+    while (words->refusal != NULL && refusal < REASONS &&
+           strcmp(words->refusal, reason_code((enum reason)refusal)) != 0)
+        refusal++;
+    if (refusal == REASONS || (ret_intent->phase == INTENT_UNDO && refusal == REASON_OK))
+        return false;
+    ret_intent->refusal = (enum reason)refusal;
+    return words->holder_id != NULL && words->holder_from != NULL &&
+           text_is_guid(words->holder_id) &&
+           text_copy(ret_intent->holder.id, sizeof ret_intent->holder.id, words->holder_id) &&
+           text_copy(ret_intent->holder.from, sizeof ret_intent->holder.from, words->holder_from) &&
+           text_read(words->holder_to, ret_intent->holder.to, sizeof ret_intent->holder.to);
 }
 
 static bool addresses_read(const struct user_words *words, struct user_facts *ret_user)
@@ -239,17 +259,19 @@ int journal_intent_decode(const struct journal_record *record, struct intent *re
     bool read =
         root != NULL &&
         json_unpack(root,
-                    "{s:{s:s,s?s,s?s,s:s,s:s},s:s,"
+                    "{s:{s:s,s?s,s?s,s:s,s:s},s:s,s?s,s?{s?s,s?s,s?s},"
                     "s:{s:s,s?s,s?s,s?s,s?o,s?s,s?b,s?s,s?s,s?o,s?s}}",
                     "plan", "policy", &plan.policy, "newUserPrincipalName", &plan.new_name,
                     "template", &plan.template, "proxyAddresses", &plan.addresses, "password",
-                    &plan.password, "phase", &plan.phase, "user", "id", &user.id,
-                    "userPrincipalName", &user.name, "displayName", &user.display_name, "mail",
-                    &user.mail, "proxyAddresses", &user.proxy_addresses, "deletedDateTime",
+                    &plan.password, "phase", &plan.phase, "refusal", &plan.refusal, "holder", "id",
+                    &plan.holder_id, "from", &plan.holder_from, "to", &plan.holder_to, "user", "id",
+                    &user.id, "userPrincipalName", &user.name, "displayName", &user.display_name,
+                    "mail", &user.mail, "proxyAddresses", &user.proxy_addresses, "deletedDateTime",
                     &user.deleted_at, "synced", &user.synced, "lastPasswordChangeDateTime",
                     &user.password_changed_at, "preferredLanguage", &user.language, "otherMails",
                     &user.other_mails, "createdDateTime", &user.created_at) == 0 &&
-        plan_read(&plan, ret_intent) && user_read(&user, ret_user);
+        plan_read(&plan, ret_intent) && holder_read(&plan, ret_intent) &&
+        user_read(&user, ret_user);
     json_decref(root);
     return read ? 0 : -EPROTO;
 }

@@ -21,7 +21,10 @@
     X(DIRECTORY_CONTACTS_BY_ADDRESS, "find_contacts_by_address", false) \
     X(DIRECTORY_MANAGER,         "get_manager",        false) \
     X(DIRECTORY_RESTORE,         "restore",            true) \
-    X(DIRECTORY_SET_PASSWORD,    "set_password",       true)
+    X(DIRECTORY_SET_PASSWORD,    "set_password",       true) \
+    X(DIRECTORY_RENAME_USER,     "rename_user",        true) /* the active one, and back */ \
+    X(DIRECTORY_DELETE_USER,     "delete_user",        true) \
+    X(DIRECTORY_RESTORE_HOLDER,  "restore_holder",     true) /* the deletion taken back */
 /* clang-format on */
 
 enum directory_operation {
@@ -42,7 +45,7 @@ struct directory_question {
     enum directory_operation operation;
     char id[GUID_CHARS + 1];   /* of the user, or of a requester: object or app id */
     char name[NAME_BYTES + 1]; /* _BY_NAME, and a requester named by name */
-    char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE; "": the old one */
+    char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE, "": the old one; RENAME_USER */
     bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
     /* _BY_ADDRESS: so many strings, one after the other, each with its zero; borrowed. */
     const char *addresses;
@@ -56,8 +59,8 @@ struct directory_question {
 enum directory_status {
     DIRECTORY_YES,           /* 2xx */
     DIRECTORY_NOT_FOUND,     /* 404, or an empty list */
-    DIRECTORY_NAME_TAKEN,    /* RESTORE: the user name clashes */
-    DIRECTORY_ADDRESS_TAKEN, /* RESTORE: a proxy address clashes */
+    DIRECTORY_NAME_TAKEN,    /* RESTORE*, RENAME_USER: the user name clashes */
+    DIRECTORY_ADDRESS_TAKEN, /* RESTORE*, RENAME_USER: a proxy address clashes */
     DIRECTORY_DENIED,        /* 403, or 401 with a fresh token */
     DIRECTORY_REJECTED,      /* any other 4xx */
     DIRECTORY_BUSY,          /* certainly not done: 429; on reads also 5xx */

@@ -4,9 +4,14 @@
 #define POLICY_INTENT_H
 
 #include "policy/facts.h"
+#include "policy/reason.h"
 #include "policy/request.h"
 
-enum intent_phase { INTENT_RESTORE, INTENT_FREE, INTENT_UNDO };
+enum intent_phase {
+    INTENT_RESTORE,
+    INTENT_FREE, /* the active holder of the name gives way, then the user is restored */
+    INTENT_UNDO, /* the restore was refused for good: the holder gets back what was his */
+};
 
 struct intent {
     /* the plan */
@@ -16,6 +21,12 @@ struct intent {
     enum address_policy address_policy;
     bool generate_password;
     enum intent_phase phase;
+    struct { /* FREE, UNDO */
+        char id[GUID_CHARS + 1];
+        char from[NAME_BYTES + 1]; /* the name that is to be free */
+        char to[NAME_BYTES + 1];   /* "": not renamed but deleted */
+    } holder;
+    enum reason refusal; /* UNDO: what the job ends with */
     /* the user before the first change; borrowed from the job, or owned by whoever decoded it */
     const struct user_facts *user;
     int64_t started_at_ms; /* take-up by the first incarnation, wall clock: `rw-started` */

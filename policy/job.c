@@ -39,7 +39,7 @@ static void plan_restore(struct job *job)
     memcpy(intent->new_user_principal_name, request->new_user_principal_name,
            sizeof intent->new_user_principal_name);
     memcpy(intent->rename_template, job->rules->rename_template, sizeof intent->rename_template);
-    intent->phase = INTENT_RESTORE;
+    intent->phase = job->freeing == FREEING_NONE ? INTENT_RESTORE : INTENT_FREE;
 }
 
 /* A stranger learns nothing: the requester comes before any look-up of the user. */
@@ -105,8 +105,7 @@ static struct job_action find_answered(struct job *job, const struct directory_a
     enum reason reason = job_found_deleted(job, &answer->user);
     if (reason != REASON_OK)
         return job_finish(job, reason);
-    return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET)
-                                                 : job_change(job, JOB_RESTORE);
+    return job->rules->reject_privileged_targets ? job_ask(job, JOB_TARGET) : job_proceed(job);
 }
 
 static struct job_action find_active_answered(struct job *job,
@@ -124,7 +123,12 @@ static struct job_action find_active_answered(struct job *job,
         return job_found_active(job, &answer->user);
     if (job->user_id[0] != '\0') {
         job_take_user(job, &answer->user);
-        return job_finish(job, REASON_ALREADY_ACTIVE);
+        /* By another, who needed the name that was freed, or did not. */
+        bool in_vain =
+            job->freeing == FREEING_DONE &&
+            !text_equal_ignore_case(answer->user.user_principal_name, job->intent.holder.from);
+        return in_vain ? job_undo(job, REASON_ALREADY_ACTIVE)
+                       : job_finish(job, REASON_ALREADY_ACTIVE);
     }
     /* Somebody bears the name, but nothing says that it is who was meant. */
     struct candidate *namesake = &job->candidates[0];
@@ -141,7 +145,7 @@ static struct job_action target_answered(struct job *job, const struct directory
 {
     job->n_target_roles = answer->status == DIRECTORY_YES ? answer->n_roles : 0;
     enum reason reason = decide(job);
-    return reason == REASON_OK ? job_change(job, JOB_RESTORE) : job_finish(job, reason);
+    return reason == REASON_OK ? job_proceed(job) : job_finish(job, reason);
 }
 
 /* The name to try after a clash. Each is tried by restoring: the restore is the arbiter. */
@@ -168,6 +172,8 @@ static struct job_action name_looked_up(struct job *job)
 {
     if (job->outcome.n_conflicts == 0)
         (void)job_conflict_add(job, CONFLICT_USER_PRINCIPAL_NAME, job->sought_name);
+    else if (job_frees(job) && job->freeing == FREEING_NONE)
+        return job_free(job);
     return job_finish(job, REASON_NAME_CONFLICT);
 }
 
@@ -175,6 +181,9 @@ static struct job_action name_taken(struct job *job)
 {
     if (next_name(job))
         return job_change(job, JOB_RESTORE);
+    /* Freed, and taken still: not every replica has heard of it, or another was faster. */
+    if (job->freeing == FREEING_DONE && !job_is_past(job, job->holder_doubt_mono_ms + JOB_LAG_MS))
+        return job_look_again(job, JOB_RESTORE, job->holder_doubt_mono_ms);
     bool chosen = job->new_name[0] != '\0' && job->rename_number == 0;
     return job_look_for_name(job, chosen ? job->new_name : job->before.user_principal_name,
                              name_looked_up);
@@ -220,6 +229,8 @@ static struct job_action restore_answered(struct job *job, const struct director
 }
 
 /* Design section 9. */
+#define HOLDERS(renamed, replaced)                                                                 \
+    .by_id = DIRECTORY_##renamed, .by_name = DIRECTORY_##replaced, .of_holder = true
 #define READS(operation) .by_id = DIRECTORY_##operation, .by_name = DIRECTORY_##operation
 #define CHANGES(operation, confirm) READS(operation), .confirmed_by = JOB_##confirm
 /* clang-format off */
@@ -248,6 +259,22 @@ const struct job_row job_rows[] = {
                        .answered = job_addresses_answered, .without = job_without_holder},
     [JOB_ADDRESS_CONTACTS] = {.name = "address_contacts", READS(CONTACTS_BY_ADDRESS),
                        .answered = job_addresses_answered, .without = job_without_holder},
+    [JOB_HOLDER_ROLES] = {.name = "holder_roles", HOLDERS(TARGET_ROLES, TARGET_ROLES),
+                       .answered = job_holder_roles_answered, .without = job_fail},
+    [JOB_FREE]      = {.name = "free", HOLDERS(RENAME_USER, DELETE_USER), .confirmed_by = JOB_CONFIRM_FREE,
+                       .answered = job_free_answered, .without = job_without_free},
+    [JOB_CONFIRM_FREE] = {.name = "confirm_free", HOLDERS(USER_BY_ID, USER_BY_ID),
+                       .answered = job_confirm_free_answered, .without = job_holder_in_doubt},
+    [JOB_CONFIRM_FREE_BIN] = {.name = "confirm_free_bin", HOLDERS(DELETED_BY_ID, DELETED_BY_ID),
+                       .answered = job_confirm_free_answered, .without = job_holder_in_doubt},
+    [JOB_UNDO]      = {.name = "undo", HOLDERS(RENAME_USER, RESTORE_HOLDER), .confirmed_by = JOB_CONFIRM_UNDO,
+                       .answered = job_undo_answered, .without = job_holder_in_doubt},
+    [JOB_CONFIRM_UNDO] = {.name = "confirm_undo", HOLDERS(USER_BY_ID, USER_BY_ID),
+                       .answered = job_confirm_undo_answered, .without = job_holder_in_doubt},
+    [JOB_CONFIRM_UNDO_BIN] = {.name = "confirm_undo_bin", HOLDERS(DELETED_BY_ID, DELETED_BY_ID),
+                       .answered = job_confirm_undo_answered, .without = job_holder_in_doubt},
+    [JOB_GAVE_WAY]  = {.name = "gave_way", HOLDERS(USER_BY_ID, DELETED_BY_ID),
+                       .answered = job_gave_way_answered, .without = job_without_gave_way},
     [JOB_MANAGER]   = {.name = "manager", READS(MANAGER),
                        .answered = job_manager_answered, .without = job_without_manager},
     [JOB_VISIBLE]   = {.name = "visible", READS(USER_BY_ID),
@@ -256,6 +283,8 @@ const struct job_row job_rows[] = {
                        .answered = job_password_answered, .without = job_without_password},
     [JOB_CONFIRM_PASSWORD] = {.name = "confirm_password", READS(USER_BY_ID),
                        .answered = job_confirm_password_answered, .without = job_without_password},
+    [JOB_ADMINISTRATOR] = {.name = "administrator", READS(TARGET_ROLES),
+                       .answered = job_administrator_answered, .without = job_without_administrator},
     [JOB_READ_BACK] = {.name = "read_back", READS(USER_BY_ID),
                        .answered = job_read_back_answered, .without = job_without_read_back},
     [JOB_SETTLE]    = {.name = "settle"},
@@ -282,6 +311,8 @@ static struct job_action answered(struct job *job, const struct directory_answer
             job_doubt(job);
         if (job->state == JOB_PASSWORD)
             job->password_lost_at_mono_ms = job->now.mono_ms;
+        if (job->state == JOB_FREE || job->state == JOB_UNDO)
+            job_holder_lost(job);
         return job_put_off(job, row->confirmed_by != JOB_QUEUED ? row->confirmed_by : job->state,
                            answer->retry_after_ms);
     case DIRECTORY_BUSY: return job_put_off(job, job->state, answer->retry_after_ms);
@@ -289,7 +320,9 @@ static struct job_action answered(struct job *job, const struct directory_answer
     case DIRECTORY_DENIED:
     case DIRECTORY_REJECTED: return job_refused(job, answer);
     case DIRECTORY_NAME_TAKEN:
-    case DIRECTORY_ADDRESS_TAKEN: assert(job->state == JOB_RESTORE); break;
+    case DIRECTORY_ADDRESS_TAKEN:
+        assert(job->state == JOB_RESTORE || job->state == JOB_FREE || job->state == JOB_UNDO);
+        break;
     case DIRECTORY_YES:
     case DIRECTORY_NOT_FOUND: break;
     }
@@ -307,9 +340,10 @@ void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed)
     size_t from = offsetof(struct job, question);
     memset((char *)job + from, 0, offsetof(struct job, operations) - from);
     user_facts_clear(&job->before);
+    user_facts_clear(&job->holder);
     job->rules = rules;
     job->random = seed;
-    job->n_target_roles = -1;
+    job->n_target_roles = job->n_holder_roles = -1;
     job->outcome.request = &job->request;
     job->outcome.candidates = job->candidates;
     job->outcome.conflicts = job->conflicts;

@@ -3,9 +3,12 @@
  *
  *   START -> REQUESTER -> FIND -> TARGET -> INTENT -> RESTORE -> MANAGER -> PASSWORD -> READ_BACK
  *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE
+ *   RESTORE -> name clash -> HOLDER -> HOLDER_ROLES -> INTENT -> FREE -> RESTORE -> ...
+ *   RESTORE -> refused after FREE -> INTENT -> UNDO -> what it was refused with
  *
  * job.c is the table and what each answer means, job_holder.c asks who bears a name or an address,
- * job_resume.c finds out what a lost call or an earlier incarnation did, job_act.c asks, waits and
+ * job_free.c makes the active holder give way and gives him back what was his, job_resume.c finds
+ * out what a lost call or an earlier incarnation did, job_act.c asks, waits and
  * gives up, job_outcome.c sums up. */
 #ifndef POLICY_JOB_H
 #define POLICY_JOB_H
@@ -40,10 +43,19 @@ enum job_state { /* what is being waited for */
                  JOB_ADDRESS_USERS,
                  JOB_ADDRESS_GROUPS,
                  JOB_ADDRESS_CONTACTS,
+                 JOB_HOLDER_ROLES,
+                 JOB_FREE,         /* rename or delete the holder, always by id */
+                 JOB_CONFIRM_FREE, /* a lost one: what is the holder's name? */
+                 JOB_CONFIRM_FREE_BIN,
+                 JOB_UNDO,
+                 JOB_CONFIRM_UNDO,
+                 JOB_CONFIRM_UNDO_BIN,
+                 JOB_GAVE_WAY, /* what the holder looks like afterwards */
                  JOB_MANAGER,
                  JOB_VISIBLE, /* no manager: or is the restored user not there yet? */
                  JOB_PASSWORD,
                  JOB_CONFIRM_PASSWORD,
+                 JOB_ADMINISTRATOR, /* does the restored user hold roles? */
                  JOB_READ_BACK,
                  JOB_SETTLE, /* an earlier incarnation's last call may still be under way */
                  JOB_RESUME, /* did the earlier incarnation restore the user? */
@@ -82,6 +94,10 @@ struct job_action {
     enum job_action_type type;
     int64_t until_mono_ms; /* SLEEP */
 };
+
+/* What is certain about the holder of intent.holder. DONE: he gave way, and if the job fails he
+ * gets it back first. */
+enum job_freeing { FREEING_NONE, FREEING_DOUBTFUL, FREEING_DONE };
 
 /* What is certain about the restore. Until RESTORED a job may fail, after it never. */
 enum job_effect { EFFECT_NONE, EFFECT_DOUBTFUL, EFFECT_RESTORED };
@@ -126,8 +142,19 @@ struct job {
     struct job_action (*after_look_up)(struct job *job);
     enum reason look_up_failed; /* REASON_OK: conflicts[] is all there is to know */
     char sought_name[NAME_BYTES + 1];
-    const char *next_address;          /* of `sought`, to be asked for next; NULL: none left */
-    bool directory_named;              /* `sought` is what the directory named */
+    const char *next_address; /* of `sought`, to be asked for next; NULL: none left */
+    bool directory_named;     /* `sought` is what the directory named */
+    /* the holder who gives way */
+    enum job_freeing freeing;
+    bool freeing_lost;            /* a reply was, or an earlier incarnation: 404 may be our work */
+    int64_t holder_doubt_mono_ms; /* since the last change of the holder, sent or perhaps sent */
+    int64_t not_freed_since_mono_ms;
+    bool holder_known;     /* `holder` is valid */
+    bool holder_protected; /* by the rules */
+    bool holder_told;      /* GAVE_WAY was asked */
+    int n_holder_roles;    /* -1: not read */
+    int holder_number;     /* of the template; -1: the request's own name was tried */
+    bool administrator_known;
     bool reconcile;                    /* a proxy address clashed: restore without it */
     int rename_number;                 /* of the template, 0: the plain name */
     char new_name[NAME_BYTES + 1];     /* that RESTORE asks for, "": the old one */
@@ -142,6 +169,7 @@ struct job {
     /* Not cleared by job_init: a page that no restore touches costs nothing. */
     struct operation operations[OPERATIONS_MAX];
     struct requester_facts requester;
+    struct user_facts holder;
     struct user_facts before; /* as found in the bin, or in the earlier incarnation's intent */
     struct candidate candidates[CANDIDATES_MAX];
     struct conflict conflicts[CONFLICTS_MAX];

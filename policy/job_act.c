@@ -12,11 +12,17 @@ bool job_is_past(const struct job *job, int64_t mono_ms)
     return job->now.mono_ms >= mono_ms;
 }
 
+/* A holder who gave way is no reason to go on, but to give it back: that may take longer. */
+static bool may_not_stop(const struct job *job)
+{
+    return job->effect != EFFECT_NONE || job->freeing == FREEING_DOUBTFUL || job_undoes(job);
+}
+
 /* Nothing was changed: the deadline. Something was, or may have been: JOB_LAST_MS more, counted
  * for a job that was resumed late from the moment it may act. */
 static int64_t limit_mono_ms(const struct job *job)
 {
-    if (job->effect == EFFECT_NONE)
+    if (!may_not_stop(job))
         return job->deadline_mono_ms;
     int64_t from = job->deadline_mono_ms > job->settled_at_mono_ms ? job->deadline_mono_ms
                                                                    : job->settled_at_mono_ms;
@@ -27,7 +33,7 @@ static bool time_is_up(const struct job *job)
 {
     if (job_is_past(job, limit_mono_ms(job)))
         return true;
-    return job->effect == EFFECT_NONE && job->request.not_after_ms != 0 &&
+    return !may_not_stop(job) && job->request.not_after_ms != 0 &&
            job->now.directory_ms >= job->request.not_after_ms;
 }
 
@@ -70,6 +76,8 @@ static void fill_question(struct job *job, enum job_state state)
         memcpy(question->name, job->sought_name, sizeof question->name);
     } else if (row->answered == job_addresses_answered) {
         job_ask_addresses(job);
+    } else if (row->of_holder) {
+        job_ask_holder(job, state);
     } else if (job->user_id[0] == '\0') {
         question->operation = row->by_name;
         memcpy(question->name, job->request.user.text, sizeof question->name);
@@ -88,13 +96,13 @@ static void fill_question(struct job *job, enum job_state state)
     digest_uuid5(parts, 3, -1, question->client_request_id);
 }
 
-/* Promise P4, however long the restore was put off: when the roles are no longer fresh, whatever
+/* Promise P4, however long the change was put off: when the roles are no longer fresh, whatever
  * the rules were asked about may have changed too, so it is all read again. */
 static enum job_state unless_stale(const struct job *job, enum job_state state)
 {
     int64_t fresh_until_mono_ms = job->requester_read_at_mono_ms + JOB_ROLES_FRESH_MS;
     bool stale = job->requester_known && job->now.mono_ms > fresh_until_mono_ms;
-    return state == JOB_RESTORE && stale ? JOB_REQUESTER : state;
+    return (state == JOB_RESTORE || state == JOB_FREE) && stale ? JOB_REQUESTER : state;
 }
 
 struct job_action job_ask(struct job *job, enum job_state state)

@@ -24,6 +24,13 @@ struct job_action job_deliver(struct job *job)
     struct policy_facts facts = job_facts(job);
     if (secret && job->outcome.to.n > 0 && rule_recipients(&facts) == REASON_OK)
         return job_change(job, JOB_PASSWORD);
+    if (job->freeing != FREEING_NONE && !job->holder_told)
+        return job_ask(job, JOB_GAVE_WAY);
+    /* Restored with the roles (directory-api 2.5). Where the worker need not read roles for its
+     * rules it may lack the right to, and whether somebody is an administrator stays unknown. */
+    if (!job->rules->reject_privileged_targets && job->rules->check_requester &&
+        !job->administrator_known)
+        return job_ask(job, JOB_ADMINISTRATOR);
     return job_ask(job, JOB_READ_BACK);
 }
 
@@ -101,6 +108,21 @@ struct job_action job_without_password(struct job *job, enum reason reason)
 {
     (void)reason;
     job->password_given_up = true;
+    return job_deliver(job);
+}
+
+struct job_action job_administrator_answered(struct job *job, const struct directory_answer *answer)
+{
+    job->administrator_known = true;
+    if (answer->status == DIRECTORY_YES && answer->n_roles > 0)
+        job->outcome.todo |= TODO_RESTORED_ADMINISTRATOR;
+    return job_deliver(job);
+}
+
+struct job_action job_without_administrator(struct job *job, enum reason reason)
+{
+    (void)reason;
+    job->administrator_known = true;
     return job_deliver(job);
 }
 

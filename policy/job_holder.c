@@ -38,21 +38,31 @@ struct job_action job_look_for_name(struct job *job, const char *name,
     return job_ask(job, JOB_HOLDER);
 }
 
+void job_holder_conflict(struct job *job, const struct user_facts *user)
+{
+    struct holder *holder =
+        &job_conflict_add(job, CONFLICT_USER_PRINCIPAL_NAME,
+                          job->sought_name[0] != '\0' ? job->sought_name
+                                                      : user->user_principal_name)
+             ->holder;
+    holder->type = HOLDER_USER;
+    memcpy(holder->id, user->id, sizeof holder->id);
+    memcpy(holder->user_principal_name, user->user_principal_name,
+           sizeof holder->user_principal_name);
+    memcpy(holder->display_name, user->display_name, sizeof holder->display_name);
+    holder->created_at_ms = user->created_at_ms;
+    holder->enabled = user->enabled;
+}
+
 struct job_action job_holder_answered(struct job *job, const struct directory_answer *answer)
 {
     const struct user_facts *user = &answer->user;
     if (answer->status == DIRECTORY_YES) {
         if (text_equal_ignore_case(user->id, job->user_id)) /* nobody's clash: restored */
             return job_ask(job, JOB_FIND_ACTIVE);
-        struct holder *holder =
-            &job_conflict_add(job, CONFLICT_USER_PRINCIPAL_NAME, job->sought_name)->holder;
-        holder->type = HOLDER_USER;
-        memcpy(holder->id, user->id, sizeof holder->id);
-        memcpy(holder->user_principal_name, user->user_principal_name,
-               sizeof holder->user_principal_name);
-        memcpy(holder->display_name, user->display_name, sizeof holder->display_name);
-        holder->created_at_ms = user->created_at_ms;
-        holder->enabled = user->enabled;
+        job_holder_conflict(job, user);
+        user_facts_copy(&job->holder, user);
+        job->holder_known = true;
     }
     return job->after_look_up(job);
 }

@@ -91,8 +91,30 @@ static void sum_up_restored(struct job *job)
         outcome->todo |= TODO_WAS_SYNCHRONISED;
 }
 
+/* Every code but needs_hands means that the directory is as it was (contract 4). */
+static bool must_undo(const struct job *job, enum reason reason)
+{
+    return job->freeing != FREEING_NONE && reason != REASON_NEEDS_HANDS && !job_undoes(job) &&
+           reason_verdict(reason) != VERDICT_SUCCEEDED;
+}
+
+static void sum_up_name_conflict(struct job *job)
+{
+    struct outcome *outcome = &job->outcome;
+    enum name_policy tried = job->intent.name_policy;
+    bool has_template = (tried == NAME_POLICY_RENAME_RESTORED && job->rename_number == 0) ||
+                        (tried == NAME_POLICY_RENAME_ACTIVE && job->holder_number < 0);
+    name_resolutions(job->rules, has_template ? NAME_POLICY_ABSENT : tried, outcome->resolution);
+    /* Only a user who is known, and whom the rules do not protect, can give way. */
+    if (outcome->conflicts[0].holder.type != HOLDER_USER || job->holder_protected)
+        outcome->resolution[NAME_POLICY_RENAME_ACTIVE] =
+            outcome->resolution[NAME_POLICY_REPLACE_ACTIVE] = false;
+}
+
 struct job_action job_finish(struct job *job, enum reason reason)
 {
+    if (must_undo(job, reason))
+        return job_undo(job, reason);
     struct outcome *outcome = &job->outcome;
     outcome->reason = reason;
     outcome->restored = job->effect == EFFECT_RESTORED;
@@ -105,12 +127,9 @@ struct job_action job_finish(struct job *job, enum reason reason)
     }
     if (reason == REASON_RESTORED)
         sum_up_restored(job);
-    if (reason == REASON_NAME_CONFLICT) {
-        enum name_policy tried = job->intent.name_policy;
-        bool has_template = tried == NAME_POLICY_RENAME_RESTORED && job->rename_number == 0;
-        name_resolutions(job->rules, has_template ? NAME_POLICY_ABSENT : tried,
-                         outcome->resolution);
-    }
+    if (reason == REASON_NAME_CONFLICT)
+        sum_up_name_conflict(job);
+    job_take_freed(job);
     /* A request may only be stricter than the configuration (contract 3). */
     outcome->resolution_remove = reason == REASON_ADDRESS_CONFLICT && !job->reconcile &&
                                  job->rules->address_policy == ADDRESS_POLICY_REMOVE;

@@ -8,6 +8,7 @@
 struct job_row {
     const char *name;
     enum directory_operation by_id, by_name; /* by_name until the user's id is known */
+    bool of_holder; /* of him who gives way: by_id when he is renamed, by_name when replaced */
     enum job_state confirmed_by; /* changes: finds out whether a lost one was done; else QUEUED */
     /* YES, NOT_FOUND; RESTORE also the two clashes. */
     struct job_action (*answered)(struct job *job, const struct directory_answer *answer);
@@ -34,6 +35,7 @@ struct conflict *job_conflict_add(struct job *job, enum conflict_property proper
 bool job_has_conflict(const struct job *job, const char *value);
 /* Fills job->sought: what the directory named, else (answer NULL too) all that the user has. */
 void job_seek_addresses(struct job *job, const struct directory_answer *answer);
+void job_holder_conflict(struct job *job, const struct user_facts *user); /* about the name */
 struct job_action job_look_for_name(struct job *job, const char *name,
                                     struct job_action (*then)(struct job *job));
 /* Of the addresses in job->sought. */
@@ -43,6 +45,28 @@ void job_ask_addresses(struct job *job); /* completes job->question */
 struct job_action job_holder_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_addresses_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_holder(struct job *job, enum reason reason);
+
+/* job_free.c: the active user gives way, and gets it back when the restore is refused for good. */
+bool job_frees(const struct job *job); /* by the plan */
+/* job->holder bears the name: by the rules, the journal, and only then the change. */
+struct job_action job_free(struct job *job);
+/* The rules said yes: the next change of the plan. */
+struct job_action job_proceed(struct job *job);
+struct job_action job_undo(struct job *job, enum reason refusal);
+bool job_undoes(const struct job *job);
+void job_ask_holder(struct job *job, enum job_state state); /* completes job->question */
+void job_holder_lost(struct job *job);                      /* the reply to FREE or UNDO */
+struct job_action job_holder_roles_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_free_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_without_free(struct job *job, enum reason reason);
+struct job_action job_confirm_free_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_undo_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_confirm_undo_answered(struct job *job, const struct directory_answer *answer);
+/* Whether he gave way, or got it back, could not be found out. */
+struct job_action job_holder_in_doubt(struct job *job, enum reason reason);
+struct job_action job_gave_way_answered(struct job *job, const struct directory_answer *answer);
+struct job_action job_without_gave_way(struct job *job, enum reason reason);
+void job_take_freed(struct job *job); /* into the outcome */
 
 /* job_deliver.c */
 struct job_action job_restored(struct job *job);
@@ -55,6 +79,9 @@ struct job_action job_password_answered(struct job *job, const struct directory_
 struct job_action job_confirm_password_answered(struct job *job,
                                                 const struct directory_answer *answer);
 struct job_action job_without_password(struct job *job, enum reason reason);
+struct job_action job_administrator_answered(struct job *job,
+                                             const struct directory_answer *answer);
+struct job_action job_without_administrator(struct job *job, enum reason reason);
 struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_read_back(struct job *job, enum reason reason);
 

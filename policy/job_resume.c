@@ -30,13 +30,19 @@ struct job_action job_resume(struct job *job, const struct job_event *event)
     job->settled_at_mono_ms = event->settled_at_mono_ms;
     job->resumed = true;
     job->announced = true;
-    job_doubt(job);
+    job->freeing_lost = job->intent.phase != INTENT_RESTORE;
+    job->freeing = job->freeing_lost ? FREEING_DOUBTFUL : FREEING_NONE;
+    job->holder_doubt_mono_ms = job->settled_at_mono_ms;
+    /* Only a restore that was refused for good is undone: nothing is in doubt about the user. */
+    enum job_state next = job_undoes(job) ? JOB_CONFIRM_UNDO : JOB_RESUME;
+    if (next == JOB_RESUME)
+        job_doubt(job);
     if (!job_is_past(job, job->settled_at_mono_ms)) {
         job->doubt_since_mono_ms = job->settled_at_mono_ms;
         job->state = JOB_SETTLE;
-        return job_sleep(job, JOB_RESUME, job->settled_at_mono_ms);
+        return job_sleep(job, next, job->settled_at_mono_ms);
     }
-    return job_ask(job, JOB_RESUME);
+    return job_ask(job, next);
 }
 
 /* CONFIRM, RESUME: is the user active? */
@@ -66,5 +72,5 @@ struct job_action job_bin_looked(struct job *job, const struct directory_answer 
     if (first_look == JOB_RESUME)
         return job_begin(job);
     enum reason reason = job_found_deleted(job, &answer->user);
-    return reason == REASON_OK ? job_change(job, JOB_RESTORE) : job_finish(job, reason);
+    return reason == REASON_OK ? job_proceed(job) : job_finish(job, reason);
 }

@@ -12,7 +12,8 @@ enum todo { /* bits of outcome.todo; the order is the event's */
             TODO_NO_LICENCE = 1 << 1,
             TODO_PASSWORD_NOT_SET = 1 << 2,
             TODO_NOT_YET_VISIBLE = 1 << 3,
-            TODO_WAS_SYNCHRONISED = 1 << 4,
+            TODO_RESTORED_ADMINISTRATOR = 1 << 4,
+            TODO_WAS_SYNCHRONISED = 1 << 5,
 };
 
 enum password_result { PASSWORD_UNTOUCHED, PASSWORD_GENERATED, PASSWORD_LEFT };
@@ -35,6 +36,19 @@ struct conflict {
     struct holder holder;
 };
 
+/* The active user who bore the name and gave way. */
+enum freed { FREED_NOBODY, FREED_RENAMED, FREED_REPLACED };
+struct freed_user {
+    enum freed how;
+    char id[GUID_CHARS + 1];
+    char from[NAME_BYTES + 1];
+    char to[NAME_BYTES + 1]; /* RENAMED */
+    char display_name[DISPLAY_NAME_BYTES + 1];
+    char preferred_language[LOCALE_BYTES + 1];
+    int64_t restorable_until_ms; /* REPLACED; 0: not known */
+    struct recipients told;      /* nobody means no notification */
+};
+
 struct outcome {
     const struct restore_request *request; /* the job's */
     enum reason reason;
@@ -51,7 +65,8 @@ struct outcome {
     const struct string_list *removed_addresses; /* NULL, or what the restore cost */
     enum password_result password;
     unsigned todo;
-    bool restored; /* needs_hands: what is certain, `done[]` */
+    bool restored;           /* needs_hands: what is certain, `done[]` */
+    struct freed_user freed; /* succeeded, needs_hands */
     int n_conflicts;
     const struct conflict *conflicts;
     bool resolution[NAME_POLICIES]; /* policies with which sending it again may help */

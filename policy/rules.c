@@ -6,6 +6,13 @@ static enum reason (*const rules[])(const struct policy_facts *facts) = {
     rule_retention, rule_synced,         rule_target,
 };
 
+/* What protects a deleted user protects the one who bears the name now. */
+enum reason policy_decide_holder(const struct policy_facts *facts)
+{
+    enum reason reason = rule_synced(facts);
+    return reason == REASON_OK ? rule_target(facts) : reason;
+}
+
 enum reason policy_decide(const struct policy_facts *facts)
 {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {

@@ -70,6 +70,8 @@ struct policy_facts {
 };
 
 enum reason policy_decide(const struct policy_facts *facts);
+/* Whether an active user, here the target, may be renamed or deleted to free a name. */
+enum reason policy_decide_holder(const struct policy_facts *facts);
 
 enum reason rule_requester(const struct policy_facts *facts);      /* authorization.c */
 enum reason rule_policy_allowed(const struct policy_facts *facts); /* conflict.c */

@@ -87,6 +87,15 @@ int journal_encode_intent(const struct publication *publication, struct json_out
         password_choice_word(intent->generate_password ? PASSWORD_GENERATE : PASSWORD_LEAVE));
     json_out_close_object(scratch);
     json_out_text(scratch, "phase", phases[intent->phase]);
+    if (intent->phase == INTENT_UNDO)
+        json_out_text(scratch, "refusal", reason_code(intent->refusal));
+    if (intent->phase != INTENT_RESTORE) {
+        json_out_open_object(scratch, "holder");
+        json_out_text(scratch, "id", intent->holder.id);
+        json_out_text(scratch, "from", intent->holder.from);
+        json_out_text(scratch, "to", intent->holder.to);
+        json_out_close_object(scratch);
+    }
     encode_user(scratch, intent->user);
     json_out_close_object(scratch);
     if (scratch->failed)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FREED_TEMPLATE "user-renamed"
+
 static const char *template_of(enum verdict verdict)
 {
     switch (verdict) {
@@ -55,6 +57,18 @@ static const char *user_principal_name(const struct outcome *outcome)
     return outcome->request->user.by == NAMED_BY_NAME ? outcome->request->user.text : NULL;
 }
 
+static void encode_contact_and_cause(struct json_out *out, const struct outcome *outcome)
+{
+    if (outcome->contact_display_name[0] != '\0' || outcome->contact_mail[0] != '\0') {
+        json_out_open_object(out, "contact");
+        json_out_text(out, "displayName", outcome->contact_display_name);
+        json_out_text(out, "mail", outcome->contact_mail);
+        json_out_close_object(out);
+    }
+    request_encode_ticket(out, outcome->request);
+    json_out_text(out, "reason", outcome->request->reason);
+}
+
 static void encode_values(struct json_out *out, const struct outcome *outcome)
 {
     const struct user_facts *before = outcome->before;
@@ -74,14 +88,7 @@ static void encode_values(struct json_out *out, const struct outcome *outcome)
         json_out_bool(out, "passwordChanged", generated);
         json_out_bool(out, "mustChangeAtSignIn", generated);
     }
-    if (outcome->contact_display_name[0] != '\0' || outcome->contact_mail[0] != '\0') {
-        json_out_open_object(out, "contact");
-        json_out_text(out, "displayName", outcome->contact_display_name);
-        json_out_text(out, "mail", outcome->contact_mail);
-        json_out_close_object(out);
-    }
-    request_encode_ticket(out, outcome->request);
-    json_out_text(out, "reason", outcome->request->reason);
+    encode_contact_and_cause(out, outcome);
     if (verdict != VERDICT_SUCCEEDED) {
         json_out_text(out, "code", reason_code(outcome->reason));
         json_out_text(out, "hint", reason_hint(outcome->reason));
@@ -89,15 +96,22 @@ static void encode_values(struct json_out *out, const struct outcome *outcome)
     json_out_close_object(out);
 }
 
-static void encode_data(struct json_out *out, const struct event_settings *settings,
-                        const struct outcome *outcome, const char *secret)
+static void open_data(struct json_out *out, const struct event_settings *settings,
+                      const struct restore_request *request, const char *template)
 {
-    const struct restore_request *request = outcome->request;
+    json_out_reset(out);
     json_out_open_object(out, NULL);
     json_out_text(out, "requestId", request->envelope.id);
     json_out_text(out, "tenant",
                   request->tenant[0] != '\0' ? request->tenant : settings->default_tenant);
-    json_out_text(out, "template", template_of(reason_verdict(outcome->reason)));
+    json_out_text(out, "template", template);
+}
+
+static void encode_data(struct json_out *out, const struct event_settings *settings,
+                        const struct outcome *outcome, const char *secret)
+{
+    const struct restore_request *request = outcome->request;
+    open_data(out, settings, request, template_of(reason_verdict(outcome->reason)));
     json_out_recipients(out, "to", &outcome->to);
     json_out_recipients(out, "cc", &outcome->cc);
     json_out_text(out, "locale",
@@ -121,7 +135,6 @@ int notification_encode(const struct event_settings *settings, const struct outc
         if (rc < 0)
             return rc;
     }
-    json_out_reset(scratch);
     encode_data(scratch, settings, outcome, secret);
     outcome_object_id(outcome, object_id);
     struct cloudevent event = {
@@ -132,5 +145,41 @@ int notification_encode(const struct event_settings *settings, const struct outc
         .time_ms = outcome->finished_at_ms,
         .expires_at_ms = secret == NULL ? 0 : outcome->finished_at_ms + settings->secret_expire_ms};
     free(secret);
+    return cloudevent_encode(settings, &event, scratch, ret_event);
+}
+
+static void encode_freed_data(struct json_out *out, const struct event_settings *settings,
+                              const struct outcome *outcome)
+{
+    const struct freed_user *freed = &outcome->freed;
+    bool renamed = freed->how == FREED_RENAMED;
+    open_data(out, settings, outcome->request, FREED_TEMPLATE);
+    json_out_recipients(out, "to", &freed->told);
+    json_out_open_array(out, "cc");
+    json_out_close_array(out);
+    json_out_text(out, "locale", freed->preferred_language);
+    json_out_open_object(out, "values");
+    json_out_text(out, "displayName", freed->display_name);
+    /* Replaced: there is no other name, because there is no account. */
+    json_out_text(out, "userPrincipalName", renamed ? freed->to : freed->from);
+    json_out_text(out, "previousUserPrincipalName", renamed ? freed->from : NULL);
+    json_out_bool(out, "passwordChanged", false);
+    encode_contact_and_cause(out, outcome);
+    json_out_close_object(out);
+    json_out_time(out, "expiresAt", outcome->finished_at_ms + settings->secret_expire_ms);
+    json_out_close_object(out);
+}
+
+int notification_encode_freed(const struct event_settings *settings, const struct outcome *outcome,
+                              struct json_out *scratch, struct out_message **ret_event)
+{
+    char id[GUID_CHARS + 1];
+    request_uuid(outcome->request, "notification-requested:" FREED_TEMPLATE, id);
+    encode_freed_data(scratch, settings, outcome);
+    struct cloudevent event = {.kind = EVENT_NOTIFICATION,
+                               .id = id,
+                               .object_id = outcome->freed.id,
+                               .cause = &outcome->request->envelope,
+                               .time_ms = outcome->finished_at_ms};
     return cloudevent_encode(settings, &event, scratch, ret_event);
 }

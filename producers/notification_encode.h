@@ -12,4 +12,9 @@
 int notification_encode(const struct event_settings *settings, const struct outcome *outcome,
                         char *password, struct json_out *scratch, struct out_message **ret_event);
 
+/* To the active user who gave way; only when somebody stands in outcome->freed.told. Never a
+ * secret. -ENOMEM. */
+int notification_encode_freed(const struct event_settings *settings, const struct outcome *outcome,
+                              struct json_out *scratch, struct out_message **ret_event);
+
 #endif

@@ -127,8 +127,9 @@ static void encode_ready_request(struct json_out *out, const char *name,
 
 static void encode_todo(struct json_out *out, unsigned todo, const char *first)
 {
-    static const char *const words[] = {"sign_in_disabled", "no_licence", "password_not_set",
-                                        "not_yet_visible", "was_synchronised"};
+    static const char *const words[] = {"sign_in_disabled",       "no_licence",
+                                        "password_not_set",       "not_yet_visible",
+                                        "restored_administrator", "was_synchronised"};
     json_out_open_array(out, "todo");
     json_out_text(out, NULL, first);
     for (size_t bit = 0; bit < sizeof words / sizeof *words; bit++)
@@ -148,6 +149,19 @@ static void encode_change(struct json_out *out, const char *name, const char *fr
     json_out_close_object(out);
 }
 
+static void encode_freed(struct json_out *out, const struct freed_user *freed)
+{
+    if (freed->how == FREED_NOBODY)
+        return;
+    bool renamed = freed->how == FREED_RENAMED;
+    json_out_open_object(out, renamed ? "renamedActiveUser" : "replacedActiveUser");
+    json_out_text(out, "id", freed->id);
+    json_out_text(out, renamed ? "from" : "userPrincipalName", freed->from);
+    json_out_text(out, "to", freed->to);
+    json_out_time(out, "restorableUntil", freed->restorable_until_ms);
+    json_out_close_object(out);
+}
+
 static void encode_succeeded(struct json_out *out, const struct outcome *outcome)
 {
     static const char *const passwords[] = {
@@ -162,6 +176,7 @@ static void encode_succeeded(struct json_out *out, const struct outcome *outcome
     }
     if (outcome->removed_addresses != NULL && outcome->removed_addresses->n > 0)
         json_out_strings(out, "removedProxyAddresses", outcome->removed_addresses);
+    encode_freed(out, &outcome->freed);
     json_out_text(out, "password", passwords[outcome->password]);
     json_out_close_object(out);
     encode_todo(out, outcome->todo, NULL);
@@ -281,6 +296,25 @@ static void encode_candidates(struct json_out *out, const struct outcome *outcom
     json_out_close_array(out);
 }
 
+/* What is certain; who gave way is named as a success would name him. */
+static void encode_needs_hands(struct json_out *out, const struct outcome *outcome)
+{
+    static const char *const freed[] = {[FREED_NOBODY] = NULL,
+                                        [FREED_RENAMED] = "active_user_renamed",
+                                        [FREED_REPLACED] = "active_user_replaced"};
+    json_out_open_array(out, "done");
+    json_out_text(out, NULL, freed[outcome->freed.how]);
+    if (outcome->restored)
+        json_out_text(out, NULL, "restored");
+    json_out_close_array(out);
+    if (outcome->freed.how != FREED_NOBODY) {
+        json_out_open_object(out, "changes");
+        encode_freed(out, &outcome->freed);
+        json_out_close_object(out);
+    }
+    encode_todo(out, outcome->todo, "needs_hands");
+}
+
 static void encode_failed(struct json_out *out, const struct event_settings *settings,
                           const struct outcome *outcome)
 {
@@ -297,13 +331,8 @@ static void encode_failed(struct json_out *out, const struct event_settings *set
         json_out_close_object(out);
     }
     encode_candidates(out, outcome);
-    if (outcome->reason == REASON_NEEDS_HANDS) {
-        json_out_open_array(out, "done");
-        if (outcome->restored)
-            json_out_text(out, NULL, "restored");
-        json_out_close_array(out);
-        encode_todo(out, outcome->todo, "needs_hands");
-    }
+    if (outcome->reason == REASON_NEEDS_HANDS)
+        encode_needs_hands(out, outcome);
     encode_resend(out, settings, outcome);
 }
 

@@ -33,6 +33,12 @@ static int encode_outcome(const struct event_settings *settings, struct publicat
             return rc;
         (void)publication_add_message(publication, message);
     }
+    if (outcome->freed.told.n > 0) {
+        rc = notification_encode_freed(settings, outcome, scratch, &message);
+        if (rc < 0)
+            return rc;
+        (void)publication_add_message(publication, message);
+    }
     rc = journal_encode_done(publication, outcome->request, outcome->finished_at_ms, event,
                              &message);
     return rc < 0 ? rc : publication_add_message(publication, message);

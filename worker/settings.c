@@ -48,7 +48,7 @@ static const struct setting_word reject_words[] = {{"reject", 1, 0}, {"allow", 0
 static const struct setting_word name_words[] = {
     {"reject", NAME_POLICY_REJECT, 0},
     {"rename-restored", NAME_POLICY_RENAME_RESTORED, 0},
-    {"rename-active", NAME_POLICY_RENAME_ACTIVE, 1},
+    {"rename-active", NAME_POLICY_RENAME_ACTIVE, 0},
     {0}};
 static const struct setting_word address_words[] = {
     {"remove", ADDRESS_POLICY_REMOVE, 0}, {"reject", ADDRESS_POLICY_REJECT, 0}, {0}};

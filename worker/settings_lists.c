@@ -64,8 +64,6 @@ bool add_allowed_policy(struct settings *settings, const char *text, char *reter
     for (int i = NAME_POLICY_REJECT; i < NAME_POLICIES; i++) {
         if (strcmp(text, name_policy_word((enum name_policy)i)) != 0)
             continue;
-        if (i == NAME_POLICY_RENAME_ACTIVE || i == NAME_POLICY_REPLACE_ACTIVE)
-            return refuse(reterr, "not supported by this version", text);
         settings->policy.name_policy_allowed[i] = true;
         return true;
     }

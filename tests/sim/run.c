@@ -20,8 +20,8 @@ struct watch {
     int64_t requester_read_at_ms;
     /* of this incarnation */
     bool may_change; /* its intent stands */
-    bool saw_requester, saw_bin, saw_target;
-    bool restore_lost, password_lost;
+    bool saw_requester, saw_bin, saw_target, saw_holder, saw_holder_roles;
+    bool restore_lost, password_lost, holder_lost;
     int64_t restore_lost_at_ms, password_lost_at_ms;
     int n_in_bin_since;
     int64_t not_before_ms; /* Retry-After */
@@ -58,6 +58,37 @@ void run_given(struct run *run)
     run->world.retry_after_ms = 7 * SECOND_MS;
 }
 
+/* The journal says of whom, and what for, before he is touched. */
+static void watch_ask_holder(struct run *run, const struct watch *watch)
+{
+    const struct directory_question *question = &run->job.question;
+    const struct intent *intent = &watch->intent;
+    bool back = question->operation == DIRECTORY_RESTORE_HOLDER ||
+                (question->operation == DIRECTORY_RENAME_USER &&
+                 strcmp(question->new_user_principal_name, intent->holder.from) == 0);
+    expect(run, strcmp(question->id, HOLDER_ID) == 0, "only the holder gives way, by his id");
+    expect(run,
+           strcmp(intent->holder.id, HOLDER_ID) == 0 &&
+               intent->phase == (back ? INTENT_UNDO : INTENT_FREE),
+           "the journal announces what is done to the holder");
+    if (question->operation == DIRECTORY_RENAME_USER)
+        expect(run,
+               strcmp(question->new_user_principal_name,
+                      back ? intent->holder.from : intent->holder.to) == 0,
+               "the journal announces the holder's name");
+    expect(run, !watch->holder_lost, "a lost change of the holder is confirmed, not repeated");
+    if (back)
+        return;
+    expect(run,
+           watch->saw_requester && watch->saw_bin && watch->saw_target && watch->saw_holder &&
+               watch->saw_holder_roles,
+           "no holder gives way on facts that this incarnation did not read");
+    expect(run, watch->world->now_ms - watch->requester_read_at_ms <= JOB_ROLES_FRESH_MS,
+           "roles are at most a minute old");
+    bool administrator = watch->world->n_holder_roles > 0 && run->rules.reject_privileged_targets;
+    expect(run, !administrator && !watch->world->holder_synced, "the rules protect the holder too");
+}
+
 static void watch_ask(struct run *run, struct watch *watch)
 {
     const struct directory_question *question = &run->job.question;
@@ -67,6 +98,10 @@ static void watch_ask(struct run *run, struct watch *watch)
         return;
     expect(run, watch->may_change, "no change without an intent of this incarnation");
     expect(run, world->now_ms >= watch->settled_at_ms, "no change before the settling time");
+    if (question->operation != DIRECTORY_RESTORE && question->operation != DIRECTORY_SET_PASSWORD) {
+        watch_ask_holder(run, watch);
+        return;
+    }
     expect(run, strcmp(question->id, GIVEN_USER_ID) == 0, "changes name the user by id");
     if (question->operation == DIRECTORY_RESTORE) {
         expect(run, watch->saw_requester && watch->saw_bin && watch->saw_target,
@@ -82,6 +117,22 @@ static void watch_ask(struct run *run, struct watch *watch)
     }
 }
 
+static void watch_answer_holder(struct watch *watch, const struct directory_answer *answer,
+                                enum directory_operation operation)
+{
+    bool yes = answer->status == DIRECTORY_YES;
+    bool heard = yes || answer->status == DIRECTORY_NOT_FOUND;
+    if (operation == DIRECTORY_TARGET_ROLES && heard)
+        watch->saw_holder_roles = true;
+    if (operation == DIRECTORY_USER_BY_ID && yes)
+        watch->saw_holder = true;
+    if ((operation == DIRECTORY_USER_BY_ID || operation == DIRECTORY_DELETED_BY_ID) && heard &&
+        watch->world->now_ms >= watch->world->holder.seen_until_ms) /* no stale replica's */
+        watch->holder_lost = false;
+    if (directory_operation_changes(operation) && answer->status == DIRECTORY_UNKNOWN)
+        watch->holder_lost = true;
+}
+
 static void watch_answer(struct run *run, struct watch *watch,
                          const struct directory_answer *answer)
 {
@@ -89,6 +140,14 @@ static void watch_answer(struct run *run, struct watch *watch,
     bool yes = answer->status == DIRECTORY_YES;
     bool heard = yes || answer->status == DIRECTORY_NOT_FOUND;
     watch->not_before_ms = watch->world->now_ms + answer->retry_after_ms;
+    if (answer->status == DIRECTORY_UNPROVEN)
+        watch->may_change = false;
+    if (operation == DIRECTORY_USER_BY_NAME && yes && strcmp(answer->user.id, HOLDER_ID) == 0)
+        watch->saw_holder = true;
+    if (strcmp(run->job.question.id, HOLDER_ID) == 0) {
+        watch_answer_holder(watch, answer, operation);
+        return;
+    }
     if (operation == DIRECTORY_REQUESTER && yes) {
         watch->saw_requester = true;
         watch->requester_read_at_ms = watch->world->requester_read_at_ms;
@@ -116,8 +175,6 @@ static void watch_answer(struct run *run, struct watch *watch,
         watch->password_lost = true;
         watch->password_lost_at_ms = watch->world->now_ms;
     }
-    if (answer->status == DIRECTORY_UNPROVEN)
-        watch->may_change = false;
 }
 
 static void watch_commit(struct run *run, struct watch *watch)
@@ -167,6 +224,28 @@ static void watch_success(struct run *run, const struct watch *watch)
     }
 }
 
+/* He gave way for a success, or is what he was: an undo is complete. */
+static void watch_holder(struct run *run)
+{
+    const struct outcome *outcome = &run->job.outcome;
+    const struct world *world = &run->world;
+    bool gave_way = world->holder.n_freed > world->holder.n_undone;
+    expect(run, !world->user_deleted, "the restored user is never deleted");
+    expect(run, world->holder.n_freed <= 1, "the holder gives way at most once");
+    expect(run, world->holder.n_undone <= 1, "and gets it back at most once");
+    if (outcome->reason == REASON_NEEDS_HANDS) {
+        expect(run, gave_way || outcome->freed.how == FREED_NOBODY, "what was done was done");
+        return;
+    }
+    expect(run, gave_way == (outcome->freed.how != FREED_NOBODY), "the event says who gave way");
+    if (reason_verdict(outcome->reason) != VERDICT_SUCCEEDED)
+        expect(run, !gave_way, "a failure gives the holder back what was his");
+    bool renamed = run->job.request.name_policy == NAME_POLICY_RENAME_ACTIVE;
+    if (gave_way)
+        expect(run, outcome->freed.how == (renamed ? FREED_RENAMED : FREED_REPLACED),
+               "by the policy asked for");
+}
+
 static void watch_finish(struct run *run, const struct watch *watch)
 {
     const struct outcome *outcome = &run->job.outcome;
@@ -179,6 +258,7 @@ static void watch_finish(struct run *run, const struct watch *watch)
            "it ends two minutes after the deadline");
     expect(run, world->n_restored <= 1, "restored at most once");
     expect(run, !world->has_late, "nothing is on the wire");
+    watch_holder(run);
 
     if (reason_verdict(outcome->reason) == VERDICT_SUCCEEDED) {
         watch_success(run, watch);
@@ -283,14 +363,15 @@ static struct job_action take_up(struct run *run, struct watch *watch)
 {
     struct world *world = watch->world;
     watch->may_change = watch->saw_requester = watch->saw_bin = watch->saw_target = false;
-    watch->restore_lost = watch->password_lost = false;
+    watch->restore_lost = watch->password_lost = watch->holder_lost = false;
+    watch->saw_holder = watch->saw_holder_roles = false;
     watch->not_before_ms = 0;
     if (!run->rules.check_requester) {
         watch->saw_requester = true;
         watch->requester_read_at_ms = INT64_MAX / 2;
     }
     if (!run->rules.reject_privileged_targets)
-        watch->saw_target = true;
+        watch->saw_target = watch->saw_holder_roles = true;
 
     run->n_incarnations++;
     run->job.request = run->request;

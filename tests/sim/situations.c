@@ -138,6 +138,118 @@ static void not_after_a_minute(struct run *run)
     run->request.not_after_ms = GIVEN_NOW_MS + MINUTE_MS;
 }
 
+static void rename_active(struct run *run)
+{
+    run->world.name_taken = true;
+    run->rules.name_policy_allowed[NAME_POLICY_RENAME_ACTIVE] = true;
+    run->request.name_policy = NAME_POLICY_RENAME_ACTIVE;
+}
+
+static void rename_active_by_template(struct run *run)
+{
+    rename_active(run);
+    run->world.n_template_names_taken = 2;
+}
+
+static void rename_active_once(struct run *run)
+{
+    rename_active(run);
+    text_copy(run->request.rename_active_to, sizeof run->request.rename_active_to,
+              "ola.n@contoso.com");
+}
+
+static void rename_active_in_vain(struct run *run)
+{
+    rename_active_once(run);
+    run->world.new_name_taken = true;
+}
+
+static void replace_active(struct run *run)
+{
+    run->world.name_taken = true;
+    run->rules.name_policy_allowed[NAME_POLICY_REPLACE_ACTIVE] = true;
+    run->request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+}
+
+static void rename_undone(struct run *run)
+{
+    rename_active(run);
+    run->world.restore_refused = true;
+}
+
+static void replace_undone(struct run *run)
+{
+    replace_active(run);
+    run->world.restore_refused = true;
+}
+
+static void holder_lags(struct run *run)
+{
+    run->world.holder_lag_ms = 6 * SECOND_MS;
+    run->world.lag_ms = 20 * SECOND_MS;
+    run->world.bin_lag_ms = 6 * SECOND_MS;
+}
+
+static void rename_with_lag(struct run *run)
+{
+    rename_active(run);
+    holder_lags(run);
+}
+
+static void replace_with_lag(struct run *run)
+{
+    replace_active(run);
+    holder_lags(run);
+}
+
+static void replace_undone_with_lag(struct run *run)
+{
+    replace_undone(run);
+    holder_lags(run);
+}
+
+static void rename_undone_with_lag(struct run *run)
+{
+    rename_undone(run);
+    holder_lags(run);
+}
+
+static void replace_taken_again(struct run *run)
+{
+    replace_active(run);
+    run->world.name_taken_again = true;
+}
+
+static void rename_taken_again(struct run *run)
+{
+    rename_active(run);
+    run->world.name_taken_again = true;
+}
+
+static void holder_is_administrator(struct run *run)
+{
+    replace_active(run);
+    run->world.n_holder_roles = 1;
+}
+
+static void holder_is_synced(struct run *run)
+{
+    rename_active(run);
+    run->world.holder_synced = true;
+}
+
+static void rename_and_address(struct run *run)
+{
+    rename_active(run);
+    run->world.address_taken = true;
+}
+
+static void replace_and_reject_addresses(struct run *run)
+{
+    replace_active(run);
+    address_rejected(run);
+}
+
 const struct situation situations[] = {
     {"plain", true, plain},
     {"by name", false, by_name},
@@ -149,6 +261,23 @@ const struct situation situations[] = {
     {"address removed", true, address_removed},
     {"address rejected", true, address_rejected},
     {"both taken", false, both_taken},
+    {"rename active", true, rename_active},
+    {"rename active by template", false, rename_active_by_template},
+    {"rename active once", false, rename_active_once},
+    {"rename active in vain", false, rename_active_in_vain},
+    {"rename active, lag", false, rename_with_lag},
+    {"rename active, undone", true, rename_undone},
+    {"rename active, undone, lag", false, rename_undone_with_lag},
+    {"rename active, taken again", false, rename_taken_again},
+    {"rename active and an address", false, rename_and_address},
+    {"replace active", true, replace_active},
+    {"replace active, lag", false, replace_with_lag},
+    {"replace active, undone", true, replace_undone},
+    {"replace active, undone, lag", false, replace_undone_with_lag},
+    {"replace active, taken again", false, replace_taken_again},
+    {"replace active, an address is not let go", false, replace_and_reject_addresses},
+    {"the holder is an administrator", false, holder_is_administrator},
+    {"the holder is synchronised", false, holder_is_synced},
     {"password left", false, password_left},
     {"password refused", false, password_refused},
     {"told to the requester", false, told_to_the_requester},

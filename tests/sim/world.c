@@ -22,6 +22,8 @@ void world_start(struct world *world)
     world->first_password_at_ms = world->user.last_password_change_at_ms;
     if (world->place == PLACE_ACTIVE)
         world->user.deleted_at_ms = 0;
+    world->holder.place = world->name_taken ? PLACE_ACTIVE : PLACE_PURGED;
+    text_copy(world->holder.name, sizeof world->holder.name, GIVEN_USER_NAME);
 }
 
 struct instant world_now(const struct world *world)
@@ -31,10 +33,19 @@ struct instant world_now(const struct world *world)
         .wall_ms = wall_ms, .directory_ms = wall_ms + DIRECTORY_AHEAD_MS, .mono_ms = world->now_ms};
 }
 
-static bool name_is_taken(const struct world *world, const char *name)
+static bool bears(enum place place, const char *own_name, const char *name)
 {
-    if (strcmp(name, GIVEN_USER_NAME) == 0)
-        return world->name_taken;
+    return place == PLACE_ACTIVE && text_equal_ignore_case(own_name, name);
+}
+
+/* By anybody but the one who asks for it: the user, or the holder. */
+static bool name_is_taken(const struct world *world, const char *name, bool by_holder_too)
+{
+    if (by_holder_too ? bears(world->holder.place, world->holder.name, name)
+                      : bears(world->place, world->user.user_principal_name, name))
+        return true;
+    if (world->name_taken_again && world->holder.n_freed > 0 && strcmp(name, GIVEN_USER_NAME) == 0)
+        return true;
     for (int n = 0; n < world->n_template_names_taken; n++) {
         char taken[NAME_BYTES + 1];
         rename_from_template("{local}.{n}@{domain}", GIVEN_USER_NAME, RENAME_NUMBER_FIRST + n,
@@ -52,8 +63,10 @@ static enum directory_status restore(struct world *world, const struct directory
     const char *name = question->new_user_principal_name[0] != '\0'
                            ? question->new_user_principal_name
                            : GIVEN_USER_NAME;
-    if (name_is_taken(world, name))
+    if (name_is_taken(world, name, true))
         return DIRECTORY_NAME_TAKEN;
+    if (world->restore_refused)
+        return DIRECTORY_REJECTED;
     if (world->address_taken && !question->reconcile_proxy_addresses)
         return DIRECTORY_ADDRESS_TAKEN;
     world->place = PLACE_ACTIVE;
@@ -65,6 +78,54 @@ static enum directory_status restore(struct world *world, const struct directory
         string_list_clear(&world->user.proxy_addresses);
         string_list_add(&world->user.proxy_addresses, "SMTP:ola@contoso.com");
     }
+    return DIRECTORY_YES;
+}
+
+/* What the holder was until now is what replicas show for a while. */
+static void holder_changes(struct world *world)
+{
+    world->holder.seen_place = world->holder.place;
+    memcpy(world->holder.seen_name, world->holder.name, sizeof world->holder.seen_name);
+    world->holder.seen_until_ms = world->now_ms + world->holder_lag_ms;
+}
+
+static enum directory_status rename_holder(struct world *world, const char *name)
+{
+    if (world->holder.place != PLACE_ACTIVE)
+        return DIRECTORY_NOT_FOUND;
+    if (name_is_taken(world, name, false))
+        return DIRECTORY_NAME_TAKEN;
+    holder_changes(world);
+    bool back = strcmp(name, GIVEN_USER_NAME) == 0;
+    world->holder.n_undone += back;
+    world->holder.n_freed += !back;
+    text_copy(world->holder.name, sizeof world->holder.name, name);
+    return DIRECTORY_YES;
+}
+
+static enum directory_status delete_user(struct world *world, const char *id)
+{
+    if (strcmp(id, HOLDER_ID) != 0) {
+        world->user_deleted = true;
+        return DIRECTORY_YES;
+    }
+    if (world->holder.place != PLACE_ACTIVE)
+        return DIRECTORY_NOT_FOUND;
+    holder_changes(world);
+    world->holder.place = PLACE_BIN;
+    world->holder.n_freed++;
+    return DIRECTORY_YES;
+}
+
+static enum directory_status restore_holder(struct world *world)
+{
+    if (world->holder.place != PLACE_BIN)
+        return DIRECTORY_NOT_FOUND;
+    if (name_is_taken(world, world->holder.name, false))
+        return DIRECTORY_NAME_TAKEN;
+    holder_changes(world);
+    world->holder.place = PLACE_ACTIVE;
+    world->holder.n_undone++;
     return DIRECTORY_YES;
 }
 
@@ -96,6 +157,12 @@ static enum directory_status set_password(struct world *world, int password)
 static enum directory_status change(struct world *world, const struct directory_question *question,
                                     int password)
 {
+    if (question->operation == DIRECTORY_RENAME_USER)
+        return rename_holder(world, question->new_user_principal_name);
+    if (question->operation == DIRECTORY_DELETE_USER)
+        return delete_user(world, question->id);
+    if (question->operation == DIRECTORY_RESTORE_HOLDER)
+        return restore_holder(world);
     return question->operation == DIRECTORY_RESTORE ? restore(world, question)
                                                     : set_password(world, password);
 }
@@ -107,6 +174,9 @@ static void another_restores(struct world *world)
     world->place = PLACE_ACTIVE;
     world->restored_at_ms = world->another_restores_at_ms;
     world->user.deleted_at_ms = 0;
+    if (name_is_taken(world, GIVEN_USER_NAME, true))
+        text_copy(world->user.user_principal_name, sizeof world->user.user_principal_name,
+                  "ola.another@contoso.com");
 }
 
 static void another_deletes(struct world *world, int64_t at_ms)
@@ -151,8 +221,38 @@ void world_ask_late(struct world *world, const struct directory_question *questi
     world->late_at_ms = at_ms;
 }
 
-static enum directory_status read_bin(struct world *world, struct directory_answer *answer)
+static void answer_holder(const struct world *world, const char *name,
+                          struct directory_answer *answer)
 {
+    given_user(&answer->user);
+    answer->user.deleted_at_ms = 0;
+    answer->user.synced = world->holder_synced;
+    text_copy(answer->user.id, sizeof answer->user.id, HOLDER_ID);
+    text_copy(answer->user.user_principal_name, sizeof answer->user.user_principal_name, name);
+}
+
+static bool is_holder(const struct directory_question *question)
+{
+    return strcmp(question->id, HOLDER_ID) == 0;
+}
+
+static enum directory_status read_holder(const struct world *world, enum place place,
+                                         struct directory_answer *answer)
+{
+    bool lags = world->now_ms < world->holder.seen_until_ms;
+    if ((lags ? world->holder.seen_place : world->holder.place) != place)
+        return DIRECTORY_NOT_FOUND;
+    answer_holder(world, lags ? world->holder.seen_name : world->holder.name, answer);
+    answer->user.deleted_at_ms = place == PLACE_BIN ? GIVEN_NOW_MS : 0;
+    return DIRECTORY_YES;
+}
+
+static enum directory_status read_bin(struct world *world,
+                                      const struct directory_question *question,
+                                      struct directory_answer *answer)
+{
+    if (is_holder(question))
+        return read_holder(world, PLACE_BIN, answer);
     if (!bin_shows_user(world))
         return DIRECTORY_NOT_FOUND;
     user_facts_copy(&answer->user, &world->user);
@@ -163,24 +263,33 @@ static enum directory_status read_bin(struct world *world, struct directory_answ
     return DIRECTORY_YES;
 }
 
-static enum directory_status read_user(struct world *world, struct directory_answer *answer)
+static enum directory_status read_user(struct world *world,
+                                       const struct directory_question *question,
+                                       struct directory_answer *answer)
 {
+    if (is_holder(question))
+        return read_holder(world, PLACE_ACTIVE, answer);
     if (!user_is_visible(world))
         return DIRECTORY_NOT_FOUND;
     user_facts_copy(&answer->user, &world->user);
     return DIRECTORY_YES;
 }
 
-static enum directory_status read_holder(struct world *world, const char *name,
-                                         struct directory_answer *answer)
+static enum directory_status read_by_name(struct world *world,
+                                          const struct directory_question *question,
+                                          struct directory_answer *answer)
 {
-    if (!name_is_taken(world, name))
-        return strcmp(name, world->user.user_principal_name) == 0 ? read_user(world, answer)
-                                                                  : DIRECTORY_NOT_FOUND;
-    given_user(&answer->user);
-    answer->user.deleted_at_ms = 0;
-    text_copy(answer->user.id, sizeof answer->user.id, "77777777-0000-0000-0000-000000000000");
-    text_copy(answer->user.user_principal_name, sizeof answer->user.user_principal_name, name);
+    const char *name = question->name;
+    if (bears(world->place, world->user.user_principal_name, name))
+        return read_user(world, question, answer);
+    if (bears(world->holder.place, world->holder.name, name)) {
+        answer_holder(world, name, answer);
+        return DIRECTORY_YES;
+    }
+    if (!name_is_taken(world, name, true))
+        return DIRECTORY_NOT_FOUND;
+    answer_holder(world, name, answer);
+    text_copy(answer->user.id, sizeof answer->user.id, "88888888-0000-0000-0000-000000000000");
     return DIRECTORY_YES;
 }
 
@@ -214,10 +323,12 @@ static enum directory_status carry_out(struct world *world,
     case DIRECTORY_REQUESTER_APP:
     case DIRECTORY_REQUESTER: read_requester(world, answer); return DIRECTORY_YES;
     case DIRECTORY_DELETED_BY_ID:
-    case DIRECTORY_DELETED_BY_NAME: return read_bin(world, answer);
-    case DIRECTORY_USER_BY_ID: return read_user(world, answer);
-    case DIRECTORY_USER_BY_NAME: return read_holder(world, question->name, answer);
-    case DIRECTORY_TARGET_ROLES: answer->n_roles = 0; return DIRECTORY_NOT_FOUND;
+    case DIRECTORY_DELETED_BY_NAME: return read_bin(world, question, answer);
+    case DIRECTORY_USER_BY_ID: return read_user(world, question, answer);
+    case DIRECTORY_USER_BY_NAME: return read_by_name(world, question, answer);
+    case DIRECTORY_TARGET_ROLES:
+        answer->n_roles = is_holder(question) ? world->n_holder_roles : 0;
+        return answer->n_roles > 0 ? DIRECTORY_YES : DIRECTORY_NOT_FOUND;
     case DIRECTORY_USERS_BY_ADDRESS:
     case DIRECTORY_CONTACTS_BY_ADDRESS: return DIRECTORY_YES;
     case DIRECTORY_GROUPS_BY_ADDRESS:
@@ -231,6 +342,9 @@ static enum directory_status carry_out(struct world *world,
     case DIRECTORY_RESTORE:
         user_facts_clear(&answer->user);
         return change(world, question, password);
+    case DIRECTORY_RENAME_USER:
+    case DIRECTORY_DELETE_USER:
+    case DIRECTORY_RESTORE_HOLDER:
     case DIRECTORY_SET_PASSWORD: return change(world, question, password);
     case DIRECTORY_OPERATION_COUNT: break;
     }
@@ -240,8 +354,8 @@ static enum directory_status carry_out(struct world *world,
 
 bool world_may_not_know(enum directory_operation operation)
 {
-    return operation != DIRECTORY_REQUESTER && operation != DIRECTORY_RESTORE &&
-           operation != DIRECTORY_TARGET_ROLES;
+    return operation != DIRECTORY_REQUESTER && operation != DIRECTORY_TARGET_ROLES &&
+           (!directory_operation_changes(operation) || operation == DIRECTORY_SET_PASSWORD);
 }
 
 void world_ask(struct world *world, const struct directory_question *question, enum fault fault,
@@ -291,7 +405,7 @@ void world_ask(struct world *world, const struct directory_question *question, e
         break;
     case FAULT_STALE:
         answer->status = carry_out(world, question, password, answer);
-        if (question->operation == DIRECTORY_USER_BY_ID)
+        if (question->operation == DIRECTORY_USER_BY_ID && !is_holder(question))
             answer->user.last_password_change_at_ms = world->first_password_at_ms;
         break;
     case FAULT_NONE:

@@ -1,5 +1,6 @@
-/* A directory of one user, and a journal, in virtual time: just enough of both for a restore to go
- * wrong in every way that is known (directory-api 1.5, 2 and 7.5). */
+/* A directory of one user and of one who bears his name by now, and a journal, in virtual time:
+ * just enough of both for a restore to go wrong in every way that is known (directory-api 1.5, 2
+ * and 7.5). */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
@@ -28,12 +29,19 @@ enum fault {
 };
 const char *fault_name(enum fault fault);
 
+#define HOLDER_ID "77777777-0000-0000-0000-000000000000"
+
 enum place { PLACE_BIN, PLACE_ACTIVE, PLACE_PURGED };
 
 struct world {
     /* how it is made */
     enum place place;
-    bool name_taken;
+    bool name_taken;       /* by the holder */
+    bool name_taken_again; /* by a third, when the holder has given way */
+    bool holder_synced;
+    int n_holder_roles;
+    int64_t holder_lag_ms;      /* what he was is seen this long */
+    bool restore_refused;       /* for good, and not because of a clash */
     int n_template_names_taken; /* from {n} = 2 */
     bool new_name_taken;
     bool address_taken;
@@ -53,6 +61,13 @@ struct world {
     int64_t deleted_at_ms; /* the bin's date, directory time */
     bool deleted_again;
     struct user_facts user;
+    struct {
+        enum place place, seen_place; /* seen: until seen_until_ms */
+        char name[NAME_BYTES + 1], seen_name[NAME_BYTES + 1];
+        int64_t seen_until_ms;
+        int n_freed, n_undone; /* effects of our changes */
+    } holder;
+    bool user_deleted;      /* by us: the wrong one */
     int n_restored;         /* by the worker */
     int64_t restored_at_ms; /* by whomever */
     int password;           /* who set it: number of the incarnation, 0: the old one */

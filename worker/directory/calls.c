@@ -34,6 +34,9 @@ static const struct call_row {
     [DIRECTORY_MANAGER] = {"GET", "/v1.0/users/{id}/manager?$select=id,mail,userPrincipalName", false},
     [DIRECTORY_RESTORE] = {"POST", BIN "/{id}/restore", false},
     [DIRECTORY_SET_PASSWORD] = {"PATCH", "/v1.0/users/{id}", false},
+    [DIRECTORY_RENAME_USER] = {"PATCH", "/v1.0/users/{id}", false},
+    [DIRECTORY_DELETE_USER] = {"DELETE", "/v1.0/users/{id}", false},
+    [DIRECTORY_RESTORE_HOLDER] = {"POST", BIN "/{id}/restore", false},
 };
 /* clang-format on */
 static_assert(sizeof call_rows / sizeof call_rows[0] == CALL_KINDS, "a row for every kind");
@@ -197,8 +200,13 @@ size_t call_write_body(int kind, const struct directory_question *question, cons
                        char ret_body[CALL_BODY_BYTES])
 {
     struct writer writer = writer_begin(ret_body, CALL_BODY_BYTES);
-    if (kind == DIRECTORY_RESTORE)
+    if (kind == DIRECTORY_RESTORE || kind == DIRECTORY_RESTORE_HOLDER)
         put_restore(&writer, question);
+    if (kind == DIRECTORY_RENAME_USER) {
+        put(&writer, "{\"userPrincipalName\":");
+        put_json_string(&writer, question->new_user_principal_name);
+        put(&writer, "}");
+    }
     if (kind == DIRECTORY_SET_PASSWORD) {
         put(&writer, "{\"passwordProfile\":{\"password\":");
         put_json_string(&writer, password);

@@ -13,7 +13,7 @@ enum {
     CALL_PAGES_MAX = 50,
 };
 
-/* "GET", "POST", "PATCH" */
+/* "GET", "POST", "PATCH", "DELETE" */
 const char *call_method(int kind);
 bool call_changes(int kind);
 /* An advanced query (directory-api.md 2.3): it goes with ConsistencyLevel: eventual. */

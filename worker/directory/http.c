@@ -334,7 +334,8 @@ void transfer_start(struct transfer *transfer)
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)transfer->body_bytes);
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
     }
-    const char *custom = strcmp(transfer->method, "PATCH") == 0 ? transfer->method : NULL;
+    bool is_plain = strcmp(transfer->method, "GET") == 0 || strcmp(transfer->method, "POST") == 0;
+    const char *custom = is_plain ? NULL : transfer->method;
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom);
     if (rc == CURLE_OK)
         rc = curl_easy_setopt(easy, CURLOPT_PROXY, transfer->no_proxy ? "" : NULL);

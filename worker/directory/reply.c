@@ -216,6 +216,12 @@ static const struct status_row {
     {400, "Directory_ExpiredPageToken", DIRECTORY_BUSY},     /* the list starts anew */
 };
 
+static bool may_clash(int kind)
+{
+    return kind == DIRECTORY_RESTORE || kind == DIRECTORY_RESTORE_HOLDER ||
+           kind == DIRECTORY_RENAME_USER;
+}
+
 static enum directory_status status_of_error(int kind, const json_t *root,
                                              struct directory_answer *answer)
 {
@@ -229,7 +235,7 @@ static enum directory_status status_of_error(int kind, const json_t *root,
     /* 408 is a gateway's: it does not say how far the request came. */
     if (http_status < 400 || http_status >= 500 || http_status == 408)
         return call_changes(kind) ? DIRECTORY_UNKNOWN : DIRECTORY_BUSY;
-    if (kind == DIRECTORY_RESTORE && (http_status == 400 || http_status == 409))
+    if (may_clash(kind) && (http_status == 400 || http_status == 409))
         return read_clash(json_object_get(root, "error"), answer);
     return DIRECTORY_REJECTED;
 }

@@ -239,6 +239,7 @@ static const struct facts_row {
     [DIRECTORY_CONTACTS_BY_ADDRESS] = {true, read_holder_row},
     [DIRECTORY_MANAGER] = {false, read_manager},
     [DIRECTORY_RESTORE] = {false, read_asked_user},
+    [DIRECTORY_RESTORE_HOLDER] = {false, read_asked_user},
 };
 
 static bool read_list(const struct asked *asked, const json_t *root,

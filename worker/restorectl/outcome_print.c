@@ -93,6 +93,14 @@ static void put_succeeded(FILE *out, const json_t *data)
         line(out, "  renamed: ", member(name, "from"), "");
         line(out, " -> ", member(name, "to"), "\n");
     }
+    if ((name = json_object_get(changes, "renamedActiveUser")) != NULL) {
+        line(out, "  gave way, renamed: ", member(name, "from"), "");
+        line(out, " -> ", member(name, "to"), "\n");
+    }
+    if ((name = json_object_get(changes, "replacedActiveUser")) != NULL) {
+        line(out, "  gave way, deleted: ", member(name, "userPrincipalName"), "");
+        line(out, " (", member(name, "id"), ")\n");
+    }
     json_array_foreach(json_object_get(changes, "removedProxyAddresses"), i, address)
         line(out, "  lost to another account: ", json_string_value(address), "\n");
     if (strcmp(member(changes, "password"), "generated") == 0)
@@ -111,8 +119,9 @@ static void put_conflict(FILE *out, const json_t *data)
         line(out, "  ", member(item, "property"), " ");
         line(out, "", member(item, "value"), " is held by ");
         if (json_is_object(holder)) {
-            line(out, "", member(holder, "displayName"), "");
-            line(out, " (", member(holder, "userPrincipalName"), ", ");
+            const char *name = member(holder, "userPrincipalName");
+            line(out, "", member(holder, "displayName"), " (");
+            line(out, "", *name != '\0' ? name : member(holder, "type"), ", ");
             line(out, "", member(holder, "id"), ")\n");
         } else {
             fputs("an account that was not found\n", out);
@@ -121,7 +130,9 @@ static void put_conflict(FILE *out, const json_t *data)
     json_array_foreach(json_object_get(data, "resolutions"), i, item)
     {
         const char *policy = member(item, "policy");
-        if (*policy != '\0' && strcmp(policy, "reject") != 0)
+        if (strcmp(policy, "remove") == 0)
+            fputs("  next: the event's request \"remove\" restores without these addresses\n", out);
+        else if (*policy != '\0' && strcmp(policy, "reject") != 0)
             line(out, "  next: restore again with --on-name-conflict ", policy, "\n");
     }
     put_time_left(out, data);

@@ -156,6 +156,36 @@ static void an_intent_is_read_back_whole(void **state)
     assert_string_equal(user.other_mails[0], "a@b.no");
 }
 
+#define PHASED(phase)                                                                              \
+    "\"plan\":{\"policy\":\"rename-active\",\"proxyAddresses\":\"remove\","                        \
+    "\"password\":\"leave\"},\"phase\":\"" phase "\",\"user\":{" USER_ID "}"
+#define HOLDER "\"id\":\"44444444-4444-4444-8444-444444444444\",\"from\":\"o@x.no\""
+
+static void who_gives_way_is_read_back_too(void **state)
+{
+    (void)state;
+    struct record record =
+        intent_record("{" PHASED("free") ",\"holder\":{" HOLDER ",\"to\":\"o.2@x.no\"}}");
+    struct journal_record decoded;
+    static struct intent intent;
+    static struct user_facts user;
+    assert_int_equal(journal_record_decode(&record, &decoded), 0);
+    assert_int_equal(journal_intent_decode(&decoded, &intent, &user), 0);
+    assert_int_equal(intent.name_policy, NAME_POLICY_RENAME_ACTIVE);
+    assert_int_equal(intent.phase, INTENT_FREE);
+    assert_string_equal(intent.holder.id, "44444444-4444-4444-8444-444444444444");
+    assert_string_equal(intent.holder.from, "o@x.no");
+    assert_string_equal(intent.holder.to, "o.2@x.no");
+
+    record =
+        intent_record("{" PHASED("undo") ",\"refusal\":\"name_conflict\",\"holder\":{" HOLDER "}}");
+    assert_int_equal(journal_record_decode(&record, &decoded), 0);
+    assert_int_equal(journal_intent_decode(&decoded, &intent, &user), 0);
+    assert_int_equal(intent.phase, INTENT_UNDO);
+    assert_int_equal(intent.refusal, REASON_NAME_CONFLICT);
+    assert_string_equal(intent.holder.to, "");
+}
+
 static void what_an_intent_does_not_say_is_unknown(void **state)
 {
     (void)state;
@@ -187,6 +217,11 @@ static void an_intent_that_cannot_be_followed_is_refused(void **state)
         "{" PLAN ",\"user\":{" USER_ID ",\"otherMails\":[\"a\",\"b\",\"c\",\"d\"]}}",
         "{" PLAN ",\"user\":{" USER_ID ",\"deletedDateTime\":\"yesterday\"}}",
         "{" PLAN ",\"user\":{" USER_ID "," USER_ID "}}",
+        "{" PHASED("free") "}",
+        "{" PHASED("free") ",\"holder\":{\"id\":\"x\",\"from\":\"o@x.no\"}}",
+        "{" PHASED("free") ",\"holder\":{\"from\":\"o@x.no\"}}",
+        "{" PHASED("undo") ",\"holder\":{" HOLDER "}}",
+        "{" PHASED("undo") ",\"refusal\":\"new-one\",\"holder\":{" HOLDER "}}",
         "{\"plan\":{\"policy\":\"new-one\",\"proxyAddresses\":\"remove\",\"password\":\"leave\"},"
         "\"phase\":\"restore\",\"user\":{" USER_ID "}}",
         "{\"plan\":{\"policy\":\"reject\",\"proxyAddresses\":\"keep\",\"password\":\"leave\"},"
@@ -249,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_dead_letter_has_no_digest),
         cmocka_unit_test(keys_are_a_uuid_or_an_offset),
         cmocka_unit_test(an_intent_is_read_back_whole),
+        cmocka_unit_test(who_gives_way_is_read_back_too),
         cmocka_unit_test(what_an_intent_does_not_say_is_unknown),
         cmocka_unit_test(an_intent_that_cannot_be_followed_is_refused),
         cmocka_unit_test(the_verdict_follows_offset_state_and_window),

@@ -281,6 +281,81 @@ static void a_conflict_is_notified_without_a_word_on_passwords(void **state)
     check("notification", "restore-conflict");
 }
 
+static void given_freed(enum freed how)
+{
+    struct freed_user *freed = &outcome.freed;
+    freed->how = how;
+    SET(freed->id, "44444444-4444-4444-8444-444444444444");
+    SET(freed->from, "ola@contoso.com");
+    SET(freed->display_name, "Ola Hansen");
+    SET(freed->preferred_language, "sv-SE");
+    freed->told.n = 1;
+    SET(freed->told.address[0], "ola.hansen@contoso.com");
+    if (how == FREED_RENAMED)
+        SET(freed->to, "ola.2@contoso.com");
+    else
+        freed->restorable_until_ms = GIVEN_FINISHED_MS + 30 * DAY_MS;
+}
+
+static void an_active_user_who_was_renamed_is_told(void **state)
+{
+    (void)state;
+    given_freed(FREED_RENAMED);
+    outcome.todo = TODO_RESTORED_ADMINISTRATOR;
+    check("outcome", "renamed-active");
+}
+
+static void an_active_user_who_was_replaced_is_told(void **state)
+{
+    (void)state;
+    given_freed(FREED_REPLACED);
+    check("outcome", "replaced-active");
+}
+
+static void who_gave_way_in_vain_is_named_where_hands_are_needed(void **state)
+{
+    (void)state;
+    given_freed(FREED_RENAMED);
+    outcome.freed.told.n = 0;
+    outcome.reason = REASON_NEEDS_HANDS;
+    check("outcome", "needs-hands-freed");
+}
+
+static void given_holder_intent(struct intent *intent, enum intent_phase phase)
+{
+    *intent = (struct intent){.name_policy = NAME_POLICY_RENAME_ACTIVE,
+                              .address_policy = ADDRESS_POLICY_REMOVE,
+                              .phase = phase,
+                              .user = outcome.before,
+                              .started_at_ms = GIVEN_STARTED_MS};
+    SET(intent->rename_template, "{local}.{n}@{domain}");
+    SET(intent->holder.id, "44444444-4444-4444-8444-444444444444");
+    SET(intent->holder.from, "ola@contoso.com");
+    SET(intent->holder.to, "ola.2@contoso.com");
+    publication.kind = PUBLISH_INTENT;
+    publication.of.intent.request = &request;
+    publication.of.intent.intent = intent;
+}
+
+static void an_intent_names_who_gives_way(void **state)
+{
+    (void)state;
+    static struct intent intent;
+    given_holder_intent(&intent, INTENT_FREE);
+    check("intent", "rename-active");
+}
+
+static void an_undoing_intent_says_what_the_job_ends_with(void **state)
+{
+    (void)state;
+    static struct intent intent;
+    given_holder_intent(&intent, INTENT_UNDO);
+    intent.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+    intent.holder.to[0] = '\0';
+    intent.refusal = REASON_DIRECTORY_REJECTED;
+    check("intent", "undo-replace-active");
+}
+
 static void an_intent_tells_another_process_how_to_go_on(void **state)
 {
     (void)state;
@@ -559,6 +634,11 @@ int main(void)
         TEST(a_failure_is_notified_with_code_and_hint),
         TEST(a_conflict_is_notified_without_a_word_on_passwords),
         TEST(an_intent_tells_another_process_how_to_go_on),
+        TEST(an_intent_names_who_gives_way),
+        TEST(an_undoing_intent_says_what_the_job_ends_with),
+        TEST(an_active_user_who_was_renamed_is_told),
+        TEST(an_active_user_who_was_replaced_is_told),
+        TEST(who_gave_way_in_vain_is_named_where_hands_are_needed),
         TEST(a_dead_letter_with_a_readable_id_also_fails_the_request),
         TEST(a_dead_letter_keeps_a_null_key_and_a_null_value),
         TEST(what_is_too_large_loses_its_value_then_key_and_headers),

@@ -54,14 +54,22 @@ static void every_kind_has_its_method_and_url(void **state)
               GRAPH "/v1.0/users/" ID "/manager?$select=id,mail,userPrincipalName");
     check_url(DIRECTORY_RESTORE, ID, "", GRAPH "/v1.0/directory/deletedItems/" ID "/restore");
     check_url(DIRECTORY_SET_PASSWORD, ID, "", GRAPH "/v1.0/users/" ID);
+    check_url(DIRECTORY_RENAME_USER, ID, "", GRAPH "/v1.0/users/" ID);
+    check_url(DIRECTORY_DELETE_USER, ID, "", GRAPH "/v1.0/users/" ID);
+    check_url(DIRECTORY_RESTORE_HOLDER, ID, "",
+              GRAPH "/v1.0/directory/deletedItems/" ID "/restore");
     for (int kind = 0; kind < CALL_KINDS; kind++) {
-        bool changes = kind == DIRECTORY_RESTORE || kind == DIRECTORY_SET_PASSWORD;
+        bool changes = kind < DIRECTORY_OPERATION_COUNT &&
+                       directory_operation_changes((enum directory_operation)kind);
         assert_int_equal(call_changes(kind), changes);
         assert_int_equal(strcmp(call_method(kind), "GET") == 0, !changes);
         assert_int_equal(call_is_advanced(kind), kind == DIRECTORY_DELETED_BY_NAME);
     }
     assert_string_equal(call_method(DIRECTORY_RESTORE), "POST");
     assert_string_equal(call_method(DIRECTORY_SET_PASSWORD), "PATCH");
+    assert_string_equal(call_method(DIRECTORY_RENAME_USER), "PATCH");
+    assert_string_equal(call_method(DIRECTORY_DELETE_USER), "DELETE");
+    assert_string_equal(call_method(DIRECTORY_RESTORE_HOLDER), "POST");
 }
 
 static void awkward_names_are_quoted_and_encoded(void **state)
@@ -158,6 +166,19 @@ static void a_password_is_escaped_and_must_be_changed(void **state)
                "\"forceChangePasswordNextSignIn\":true}}");
 }
 
+static void the_holder_is_renamed_deleted_and_restored_with_nothing_else(void **state)
+{
+    (void)state;
+    struct directory_question question = {.operation = DIRECTORY_RENAME_USER};
+    (void)text_copy(question.new_user_principal_name, sizeof question.new_user_principal_name,
+                    "o'b.2@b.no");
+    check_body(&question, NULL, "{\"userPrincipalName\":\"o'b.2@b.no\"}");
+    question = (struct directory_question){.operation = DIRECTORY_DELETE_USER};
+    check_body(&question, NULL, "");
+    question.operation = DIRECTORY_RESTORE_HOLDER;
+    check_body(&question, NULL, "{}");
+}
+
 static void a_body_that_does_not_fit_is_none(void **state)
 {
     (void)state;
@@ -177,6 +198,7 @@ int main(void)
         cmocka_unit_test(the_longest_question_about_addresses_fits),
         cmocka_unit_test(a_restore_leaves_out_what_it_does_not_say),
         cmocka_unit_test(a_password_is_escaped_and_must_be_changed),
+        cmocka_unit_test(the_holder_is_renamed_deleted_and_restored_with_nothing_else),
         cmocka_unit_test(a_body_that_does_not_fit_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
