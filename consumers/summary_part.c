@@ -81,14 +81,12 @@ static char *requests_read(const json_t *event)
     return text;
 }
 
-/* Resolved is who is named by both; else the event says only what the request said. An item that
- * was another's duplicate resolved to nobody of its own. */
+/* Resolved is who is named by id and name; else the event says only what the request said. So an
+ * item that was another's duplicate has nobody of its own, and takes him from nobody. */
 static void user_read(const json_t *event, struct summary_part *part)
 {
     const json_t *user = json_object_get(event, "user");
-    bool resolved = json_object_get(user, "userPrincipalName") != NULL &&
-                    strcmp(part->code, reason_code(REASON_DUPLICATE_USER)) != 0;
-    if (resolved)
+    if (json_object_get(user, "userPrincipalName") != NULL)
         (void)text_copy(part->user_id, sizeof part->user_id, text_of(user, "id"));
     if (json_is_object(user))
         part->user = dump(user);

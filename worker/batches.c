@@ -129,7 +129,7 @@ void batches_item_ends(struct slot *item)
     users->n_running -= item->started;
     if (parent->dropped && users->n_open == 0)
         slot_end(parent);
-    else if (parent->phase == SLOT_WITH_ITEMS && parent->worker->phase == WORKER_RUNNING)
+    else if (parent->phase == SLOT_WITH_ITEMS) /* else it has not begun, or was stopped */
         sum(parent);
 }
 

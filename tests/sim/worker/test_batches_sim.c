@@ -134,6 +134,43 @@ static void a_later_record_of_a_user_waits_for_his_turn_in_the_batch(void **stat
     world_free(world);
 }
 
+/* Under another key the repeat does not wait for the batch, but for its identity. */
+static void a_repeat_under_another_key_is_still_a_repeat(void **state)
+{
+    (void)state;
+    static const int users[] = {0, 1, 2};
+    struct world *world = world_new(1, 3);
+    world->users[1].call_ms = SLOW_MS;
+    world_batch(world, 0, users, 3);
+    world_repeat(world, 0);
+    (void)text_copy(world->records[1].key, sizeof world->records[1].key, "another");
+    world_start(world, 0);
+    world_assign(world, 0);
+    assert_true(world_run(world, WORLD_START_MS + LONG_MS));
+    assert_null(world_verdict(world));
+    assert_true(world->records[1].replayed);
+    for (int i = 0; i < 3; i++)
+        assert_true(world->records[1].items[i].replayed);
+    world_free(world);
+}
+
+/* Who only bears the name of somebody asked for is nobody's, and can be asked for by id. */
+static void a_namesake_is_not_taken_from_who_means_him(void **state)
+{
+    (void)state;
+    static const int users[] = {~1, 1};
+    struct world *world = world_new(1, 2);
+    world->users[1].active = true;
+    world_batch(world, 0, users, 2);
+    world_start(world, 0);
+    world_assign(world, 0);
+    assert_true(world_run(world, WORLD_START_MS + LONG_MS));
+    assert_null(world_verdict(world));
+    assert_int_equal(world->records[0].items[0].reason, REASON_NOT_FOUND);
+    assert_int_equal(world->records[0].items[1].reason, REASON_ALREADY_ACTIVE);
+    world_free(world);
+}
+
 /* The record is sent under the request id of the first. */
 static void give_first_id(struct world *world, int record)
 {
@@ -227,6 +264,30 @@ static void a_kill_at_any_event_loses_and_doubles_nothing(void **state)
     assert_in_range(event, 60, EVENTS_MAX);
 }
 
+/* The last of 18 items is the first one's user, by a name that he bears again by then: only the
+ * journal of the first incarnation tells that he is the first item's. */
+static void a_duplicate_is_known_as_one_after_a_kill_at_any_event(void **state)
+{
+    (void)state;
+    bool more = true;
+    for (long event = 1; more; event++) {
+        int users[18];
+        struct world *world = world_new(1, 17);
+        for (int user = 0; user < 17; user++)
+            users[user] = user;
+        users[17] = ~0;
+        world_batch(world, 0, users, 18);
+        world_start(world, 0);
+        world_assign(world, 0);
+        more = run_and_kill(world, event);
+        (void)world_run(world, world->now_ms + LONG_MS);
+        assert_null(world_verdict(world));
+        assert_int_equal(count(&world->records[0], REASON_RESTORED), 17);
+        assert_int_equal(count(&world->records[0], REASON_DUPLICATE_USER), 1);
+        world_free(world);
+    }
+}
+
 static void a_kill_of_the_second_incarnation_is_no_different(void **state)
 {
     (void)state;
@@ -294,16 +355,18 @@ static void a_drain_at_any_event_loses_nothing(void **state)
     (void)state;
     for (long event = 1; event < EVENTS_MAX; event++) {
         struct world *world = small_world();
-        world->users[1].call_ms = SLOW_MS;
+        world->users[1].call_ms = SECOND_MS;
         bool more = true;
         while (more && world->n_events < event)
             more = world_step(world);
         struct worker *worker = &world->workers[0]->worker;
         worker->terminations = 1;
+        int64_t begun_at_ms = world->now_ms;
         winding_drain(worker);
         while (worker->phase != WORKER_STOPPED && world_step(world))
             continue;
         assert_int_equal(worker->phase, WORKER_STOPPED);
+        assert_true(world->now_ms - begun_at_ms < 6 * SECOND_MS); /* his calls, and no more */
         world_kill(world, 0);
         world_start(world, 0);
         world_assign(world, 0);
@@ -364,9 +427,12 @@ int main(void)
         cmocka_unit_test(at_most_sixteen_users_of_a_batch_are_at_work),
         cmocka_unit_test(a_batch_keeps_its_key_until_the_summary_and_a_user_until_his_outcome),
         cmocka_unit_test(a_later_record_of_a_user_waits_for_his_turn_in_the_batch),
+        cmocka_unit_test(a_repeat_under_another_key_is_still_a_repeat),
+        cmocka_unit_test(a_namesake_is_not_taken_from_who_means_him),
         cmocka_unit_test(another_batch_under_the_same_id_is_refused_as_a_whole),
         cmocka_unit_test(an_item_whose_id_was_used_fails_alone),
         cmocka_unit_test(a_kill_at_any_event_loses_and_doubles_nothing),
+        cmocka_unit_test(a_duplicate_is_known_as_one_after_a_kill_at_any_event),
         cmocka_unit_test(a_kill_of_the_second_incarnation_is_no_different),
         cmocka_unit_test(a_revoke_at_any_event_loses_and_doubles_nothing),
         cmocka_unit_test(partitions_that_come_back_wait_for_the_call_that_is_still_open),

@@ -85,7 +85,11 @@ static void a_failure_without_a_way_out_offers_nothing(void **state)
 static void a_duplicate_has_nobody_of_its_own(void **state)
 {
     (void)state;
-    assert_int_equal(read_part("{" RESOLVED ",\"code\":\"duplicate_user\"}"), 0);
+    assert_int_equal(read_part("{" AS_NAMED ",\"code\":\"duplicate_user\"}"), 0);
+    assert_string_equal(part.user_id, "");
+    assert_int_equal(read_part("{\"user\":{\"userPrincipalName\":\"ola@contoso.com\"},"
+                               "\"code\":\"duplicate_user\"}"),
+                     0);
     assert_string_equal(part.user_id, "");
 }
 
