@@ -370,7 +370,7 @@ static bool supported_check(struct json_in *in, const struct request_data *data)
     const struct presence later[] = {
         {"planHash", request->plan_hash[0] != '\0'},
     };
-    if (request->mode != MODE_RESTORE) {
+    if (request->mode == MODE_PLAN) {
         json_in_enter(in, "mode");
         return json_in_fail(in, "`%s` is not supported by this version",
                             request_mode_word(request->mode));

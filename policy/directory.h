@@ -5,6 +5,7 @@
 #define POLICY_DIRECTORY_H
 
 #include "policy/facts.h"
+#include "policy/user_list.h"
 
 /* operation, wire name (directory[].operation, metric label), whether it changes something */
 /* clang-format off */
@@ -13,6 +14,7 @@
     X(DIRECTORY_REQUESTER_APP,   "get_requester_app",  false) /* service principal; cached too */ \
     X(DIRECTORY_DELETED_BY_ID,   "get_deleted_user",   false) \
     X(DIRECTORY_DELETED_BY_NAME, "find_deleted_users", false) \
+    X(DIRECTORY_LIST_DELETED,    "list_deleted_users", false) \
     X(DIRECTORY_USER_BY_ID,      "get_user",           false) \
     X(DIRECTORY_USER_BY_NAME,    "get_user_by_name",   false) \
     X(DIRECTORY_TARGET_ROLES,    "get_role_assignments", false) \
@@ -50,6 +52,7 @@ struct directory_question {
     /* _BY_ADDRESS: so many strings, one after the other, each with its zero; borrowed. */
     const char *addresses;
     int n_addresses;
+    struct list_wish wish; /* LIST_DELETED */
     /* UUIDv5(journal key LF operation LF n-th call of it): joins the directory's audit log. A new
      * incarnation counts anew, so the log may hold one id twice: once for each of two incarnations
      * that took the same step. */
@@ -84,6 +87,7 @@ struct directory_answer {
     int n_held;       /* _BY_ADDRESS */
     int n_candidates; /* DELETED_BY_NAME: exact matches, newest first, beyond CANDIDATES_MAX counted
                          only */
+    struct user_list *list;           /* LIST_DELETED: the asker's own, filled */
     struct requester_facts requester; /* REQUESTER */
     struct candidate candidates[CANDIDATES_MAX];
     char named_addresses[NAMED_ADDRESSES_MAX][PROXY_ADDRESS_BYTES + 1];

@@ -42,12 +42,17 @@ static void plan_restore(struct job *job)
     intent->phase = job->freeing == FREEING_NONE ? INTENT_RESTORE : INTENT_FREE;
 }
 
+static enum job_state first_look(const struct job *job)
+{
+    return job->request.mode == MODE_LIST ? JOB_LIST : JOB_FIND;
+}
+
 /* A stranger learns nothing: the requester comes before any look-up of the user. */
 struct job_action job_begin(struct job *job)
 {
     plan_restore(job);
     bool read = requester_is_read(job->rules, &job->request);
-    return pass_to(job, read ? JOB_REQUESTER : JOB_FIND);
+    return pass_to(job, read ? JOB_REQUESTER : first_look(job));
 }
 
 static struct job_action requester_answered(struct job *job, const struct directory_answer *answer)
@@ -58,7 +63,7 @@ static struct job_action requester_answered(struct job *job, const struct direct
         memset(&job->requester, 0, sizeof job->requester);
     job->requester_known = true;
     job->requester_read_at_mono_ms = job->now.mono_ms - answer->requester_age_ms;
-    return job->effect == EFFECT_RESTORED ? job_deliver(job) : pass_to(job, JOB_FIND);
+    return job->effect == EFFECT_RESTORED ? job_deliver(job) : pass_to(job, first_look(job));
 }
 
 static struct job_action without_requester(struct job *job, enum reason reason)
@@ -242,6 +247,8 @@ const struct job_row job_rows[] = {
                        .answered = find_answered, .without = job_fail},
     [JOB_FIND_ACTIVE] = {.name = "find_active", .by_id = DIRECTORY_USER_BY_ID, .by_name = DIRECTORY_USER_BY_NAME,
                        .answered = find_active_answered, .without = job_fail},
+    [JOB_LIST]      = {.name = "list", READS(LIST_DELETED),
+                       .answered = job_list_answered, .without = job_fail},
     [JOB_TARGET]    = {.name = "target", READS(TARGET_ROLES),
                        .answered = target_answered, .without = job_fail},
     [JOB_INTENT]    = {.name = "intent"},

@@ -2,6 +2,7 @@
  * caller carries the action out and comes back with what happened. Design section 9 is its table.
  *
  *   START -> REQUESTER -> FIND -> TARGET -> INTENT -> RESTORE -> MANAGER -> PASSWORD -> READ_BACK
+ *   list: START -> REQUESTER -> LIST
  *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE
  *   RESTORE -> name clash -> HOLDER -> HOLDER_ROLES -> INTENT -> FREE -> RESTORE -> ...
  *   RESTORE -> refused after FREE -> INTENT -> UNDO -> what it was refused with
@@ -34,6 +35,7 @@ enum job_state { /* what is being waited for */
                  JOB_REQUESTER,
                  JOB_FIND,
                  JOB_FIND_ACTIVE,
+                 JOB_LIST, /* mode `list` */
                  JOB_TARGET,
                  JOB_INTENT,
                  JOB_RESTORE,

@@ -3,6 +3,7 @@
 #include "policy/digest.h"
 #include "policy/job_private.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { LAST_TRY_MS = SECOND_MS }; /* before the time is up */
@@ -84,6 +85,8 @@ static void fill_question(struct job *job, enum job_state state)
     } else {
         memcpy(question->id, job->user_id, sizeof question->id);
     }
+    if (state == JOB_LIST)
+        job_list_wish(job, &question->wish);
     if (state == JOB_RESTORE) {
         memcpy(question->new_user_principal_name, job->new_name, sizeof job->new_name);
         question->reconcile_proxy_addresses = job->reconcile;
@@ -119,6 +122,7 @@ struct job_action job_ask(struct job *job, enum job_state state)
 
 struct job_action job_change(struct job *job, enum job_state state)
 {
+    assert(job->request.mode == MODE_RESTORE);
     if (job->intent_stands || unless_stale(job, state) != state)
         return job_ask(job, state);
     if (time_is_up(job))

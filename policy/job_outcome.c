@@ -69,6 +69,8 @@ void job_resolve_recipients(struct job *job)
 static bool notification_is_due(const struct job *job)
 {
     const struct outcome *outcome = &job->outcome;
+    if (job->request.mode != MODE_RESTORE)
+        return false;
     switch (reason_verdict(outcome->reason)) {
     case VERDICT_SUCCEEDED:
         return outcome->reason == REASON_RESTORED &&

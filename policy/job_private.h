@@ -85,6 +85,10 @@ struct job_action job_without_administrator(struct job *job, enum reason reason)
 struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_read_back(struct job *job, enum reason reason);
 
+/* job_list.c */
+void job_list_wish(const struct job *job, struct list_wish *ret_wish);
+struct job_action job_list_answered(struct job *job, const struct directory_answer *answer);
+
 /* job_resume.c */
 struct job_action job_resume(struct job *job, const struct job_event *event);
 void job_doubt(struct job *job);

@@ -65,8 +65,9 @@ struct outcome {
     const struct string_list *removed_addresses; /* NULL, or what the restore cost */
     enum password_result password;
     unsigned todo;
-    bool restored;           /* needs_hands: what is certain, `done[]` */
-    struct freed_user freed; /* succeeded, needs_hands */
+    const struct user_list *list; /* LISTED; the caller's */
+    bool restored;                /* needs_hands: what is certain, `done[]` */
+    struct freed_user freed;      /* succeeded, needs_hands */
     int n_conflicts;
     const struct conflict *conflicts;
     bool resolution[NAME_POLICIES]; /* policies with which sending it again may help */

@@ -18,6 +18,7 @@ enum owner { OWNER_NOBODY, OWNER_REQUESTER, OWNER_ADMINISTRATOR, OWNER_OPERATOR,
     X(REASON_OK,                       "ok",                       PROCEED,   NOBODY,        false, false, "") \
     X(REASON_RESTORED,                 "restored",                 SUCCEEDED, NOBODY,        false, false, "") \
     X(REASON_ALREADY_ACTIVE,           "already-active",           SUCCEEDED, NOBODY,        false, false, "") \
+    X(REASON_LISTED,                   "listed",                   SUCCEEDED, NOBODY,        false, false, "") \
     X(REASON_NAME_CONFLICT,            "name_conflict",            CONFLICT,  ADMINISTRATOR, false, true,  "Another account bears the user name: send one of the resolutions.") \
     X(REASON_ADDRESS_CONFLICT,         "address_conflict",         CONFLICT,  ADMINISTRATOR, false, true,  "Another object holds a proxy address: free it, or allow its removal from the restored user.") \
     X(REASON_MALFORMED,                "malformed",                FAILED,    REQUESTER,     false, false, "The record is not a request; the dead letter names the position of the error.") \

@@ -16,9 +16,9 @@ static const struct {
 #undef X
 };
 
-enum out_topic event_topic(enum event_kind kind)
+enum out_topic event_topic(enum event_kind kind, enum request_mode mode)
 {
-    return kinds[kind].topic;
+    return mode == MODE_RESTORE ? kinds[kind].topic : TOPIC_PLANS;
 }
 
 static void event_type(const char *prefix, enum event_kind kind, char ret_type[EVENT_TYPE_BYTES])
@@ -101,13 +101,14 @@ int cloudevent_encode(const struct event_settings *settings, const struct cloude
     add_header(&list, "tracestate", cause->tracestate);
     if (data->failed)
         return -ENOMEM;
-    *ret_message = out_message_new(&(struct out_message){.topic = kinds[event->kind].topic,
-                                                         .partition = -1,
-                                                         .key = key,
-                                                         .key_bytes = strlen(key),
-                                                         .value = data->bytes,
-                                                         .value_bytes = data->used,
-                                                         .n_headers = list.n,
-                                                         .headers = list.headers});
+    *ret_message =
+        out_message_new(&(struct out_message){.topic = event_topic(event->kind, event->mode),
+                                              .partition = -1,
+                                              .key = key,
+                                              .key_bytes = strlen(key),
+                                              .value = data->bytes,
+                                              .value_bytes = data->used,
+                                              .n_headers = list.n,
+                                              .headers = list.headers});
     return *ret_message == NULL ? -ENOMEM : 0;
 }

@@ -171,7 +171,7 @@ int journal_encode_skipped(const struct publication *publication, const char *di
 int journal_encode_done_again(const struct publication *publication,
                               struct out_message **ret_message)
 {
-    const struct record *stored = publication->of.replay;
+    const struct record *stored = publication->of.replay.record;
     struct record_header headers[RECORD_HEADERS_MAX];
     char offset[INT64_CHARS + 1];
     assert(stored->n_headers <= RECORD_HEADERS_MAX);

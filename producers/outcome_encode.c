@@ -25,6 +25,7 @@ const char *failure_message(enum reason reason)
     case REASON_OK:
     case REASON_RESTORED:
     case REASON_ALREADY_ACTIVE:
+    case REASON_LISTED:
     case REASON_NAME_CONFLICT:
     case REASON_ADDRESS_CONFLICT:
     case REASONS: break;
@@ -111,7 +112,7 @@ static void encode_ready_request(struct json_out *out, const char *name,
                                  const struct event_settings *settings)
 {
     struct restore_request request = *ready;
-    char key[NAME_BYTES + 1], id[GUID_CHARS + 1];
+    char key[IDENTITY_BYTES + 1], id[GUID_CHARS + 1];
     request_uuid(ready, id_kind, id);
     request.envelope.requested_at_ms = 0; /* its age counts from sending */
     if (request.envelope.correlation_id[0] == '\0')
@@ -336,6 +337,24 @@ static void encode_failed(struct json_out *out, const struct event_settings *set
     encode_resend(out, settings, outcome);
 }
 
+static void encode_listed(struct json_out *out, const struct user_list *list)
+{
+    json_out_open_array(out, "users");
+    for (int i = 0; i < list->n; i++) {
+        const struct listed_user *user = &list->users[i];
+        json_out_open_object(out, NULL);
+        json_out_text(out, "id", user->id);
+        json_out_text(out, "userPrincipalName", user->user_principal_name);
+        json_out_text(out, "displayName", user->display_name);
+        json_out_time(out, "deletedAt", user->deleted_at_ms);
+        json_out_time(out, "restorableUntil", user->restorable_until_ms);
+        json_out_bool(out, "synced", user->synced);
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+    json_out_bool(out, "truncated", list->truncated);
+}
+
 int outcome_encode(const struct event_settings *settings, const struct outcome *outcome,
                    struct json_out *scratch, struct out_message **ret_event)
 {
@@ -346,6 +365,12 @@ int outcome_encode(const struct event_settings *settings, const struct outcome *
     encode_common(scratch, settings, outcome);
     switch (reason_verdict(outcome->reason)) {
     case VERDICT_SUCCEEDED:
+        if (outcome->reason == REASON_LISTED) {
+            kind = EVENT_LISTED;
+            (void)text_copy(id_kind, sizeof id_kind, "listed");
+            encode_listed(scratch, outcome->list);
+            break;
+        }
         kind = EVENT_SUCCEEDED;
         (void)text_copy(id_kind, sizeof id_kind, "succeeded");
         encode_succeeded(scratch, outcome);
@@ -366,6 +391,7 @@ int outcome_encode(const struct event_settings *settings, const struct outcome *
     request_uuid(outcome->request, id_kind, id);
     outcome_object_id(outcome, object_id);
     struct cloudevent event = {.kind = kind,
+                               .mode = outcome->request->mode,
                                .id = id,
                                .object_id = object_id,
                                .cause = &outcome->request->envelope,

@@ -43,7 +43,10 @@ struct publication {
         } outcome;
         const struct summary *summary;
         const struct outcome *reused;
-        const struct record *replay;     /* the journal's done record, the caller's copy */
+        struct {
+            const struct record *record; /* the journal's done record, the caller's copy */
+            enum request_mode mode;      /* of the request that asks again */
+        } replay;
         struct dead_letter *dead_letter; /* producers/dead_letter_encode.h */
     } of;
     void *owner; /* the caller's */

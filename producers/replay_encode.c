@@ -46,7 +46,8 @@ bool replay_is_possible(const struct record *stored)
     return find_event(stored, &event);
 }
 
-static int encode_event(const struct record *stored, struct out_message **ret_event)
+static int encode_event(const struct record *stored, enum request_mode mode,
+                        struct out_message **ret_event)
 {
     struct record_header headers[RECORD_HEADERS_MAX];
     struct stored_event event;
@@ -56,7 +57,7 @@ static int encode_event(const struct record *stored, struct out_message **ret_ev
     for (size_t i = 0; i < stored->n_headers; i++)
         if (strncmp(stored->headers[i].name, "rw-", 3) != 0)
             headers[n_headers++] = stored->headers[i];
-    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(event.kind),
+    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(event.kind, mode),
                                                        .partition = -1,
                                                        .key = event.key->value,
                                                        .key_bytes = event.key->value_bytes,
@@ -72,9 +73,9 @@ static int encode_event(const struct record *stored, struct out_message **ret_ev
 
 int replay_encode(struct publication *publication)
 {
-    const struct record *stored = publication->of.replay;
+    const struct record *stored = publication->of.replay.record;
     struct out_message *message = NULL;
-    int rc = encode_event(stored, &message);
+    int rc = encode_event(stored, publication->of.replay.mode, &message);
     if (rc < 0)
         return rc;
     (void)publication_add_message(publication, message);

@@ -2,10 +2,13 @@
 
 #include <stdio.h>
 
-void request_key(const struct restore_request *request, char ret_key[NAME_BYTES + 1])
+void request_key(const struct restore_request *request, char ret_key[IDENTITY_BYTES + 1])
 {
-    (void)text_copy(ret_key, NAME_BYTES + 1, request->user.text);
-    text_lower(ret_key);
+    bool is_list = request->mode == MODE_LIST;
+    (void)text_copy(ret_key, IDENTITY_BYTES + 1,
+                    is_list ? request->envelope.id : request->user.text);
+    if (!is_list)
+        text_lower(ret_key);
 }
 
 static const char *named_member(enum named_by by)
@@ -74,6 +77,8 @@ static void encode_notify(struct json_out *out, const struct restore_request *re
 static void encode_data(struct json_out *out, const struct restore_request *request)
 {
     json_out_open_object(out, "data");
+    if (request->mode != MODE_RESTORE)
+        json_out_text(out, "mode", request_mode_word(request->mode));
     json_out_text(out, "tenant", request->tenant);
     request_encode_named(out, "user", &request->user);
     request_encode_named(out, "requestedBy", &request->requested_by);
@@ -83,6 +88,10 @@ static void encode_data(struct json_out *out, const struct restore_request *requ
     json_out_text(out, "reason", request->reason);
     request_encode_ticket(out, request);
     json_out_time(out, "notAfter", request->not_after_ms);
+    json_out_text(out, "planHash", request->plan_hash);
+    json_out_text(out, "match", request->match);
+    if (request->closing_within_days > 0)
+        json_out_number(out, "closingWithinDays", request->closing_within_days);
     json_out_close_object(out);
 }
 
@@ -90,7 +99,7 @@ void request_encode(struct json_out *out, const char *name, const struct restore
                     const char *type_prefix)
 {
     const struct request_envelope *envelope = &request->envelope;
-    char type[256], key[NAME_BYTES + 1];
+    char type[256], key[IDENTITY_BYTES + 1];
     (void)snprintf(type, sizeof type, "%suser.restore.requested.v1", type_prefix);
     request_key(request, key);
     json_out_open_object(out, name);

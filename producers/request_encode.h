@@ -6,8 +6,9 @@
 #include "policy/request.h"
 #include "producers/json_out.h"
 
-/* The key of the record: the user as named, lower case (contract 2). */
-void request_key(const struct restore_request *request, char ret_key[NAME_BYTES + 1]);
+/* The key of the record: the user as named, lower case; the request's id where none is (contract
+ * 2). */
+void request_key(const struct restore_request *request, char ret_key[IDENTITY_BYTES + 1]);
 
 /* Writes the event as one JSON object. Its attributes are those of request->envelope; `time` is
  * written when requested_at_ms is not 0, `expirytime` never (data.notAfter says it). */

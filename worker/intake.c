@@ -309,7 +309,8 @@ void intake_store(struct slot *slot, const struct journal_record *record)
     void *block = malloc(record_copy_bytes(record->record));
     assert(block != NULL);
     slot->stored = record_copy(record->record, block);
-    slot->publication.of.replay = slot->stored;
+    slot->publication.of.replay.record = slot->stored;
+    slot->publication.of.replay.mode = slot->job.request.mode;
     slot->journal_time_ms = record->time_ms;
 }
 

@@ -70,7 +70,7 @@ void slot_make_ready(struct slot *slot)
 bool slot_is_first(const struct slot *slot)
 {
     const struct lanes *lanes = &slot->worker->lanes;
-    return lanes_is_first(lanes, &slot->by_user) &&
+    return (slot->by_user.owner == NULL || lanes_is_first(lanes, &slot->by_user)) &&
            (slot->by_key.owner == NULL || lanes_is_first(lanes, &slot->by_key));
 }
 
@@ -99,8 +99,9 @@ void slot_enter_lanes(struct slot *slot, const struct record *record)
     struct lanes *lanes = &slot->worker->lanes;
     char user[NAME_BYTES + 1];
     user_lane_name(slot, user);
-    (void)lanes_enter(lanes, &slot->by_user,
-                      lane_of(lanes, LANE_USER, slot->partition_id, user, strlen(user)), slot);
+    if (user[0] != '\0') /* a list names nobody */
+        (void)lanes_enter(lanes, &slot->by_user,
+                          lane_of(lanes, LANE_USER, slot->partition_id, user, strlen(user)), slot);
     /* A record without a key promises no order; for an item its record keeps it. */
     if (slot->parent == NULL && record->key != NULL)
         (void)lanes_enter(lanes, &slot->by_key,
@@ -132,6 +133,7 @@ static void slot_free(struct slot *slot)
     struct worker *worker = slot->worker;
     loop_cancel_timer(worker->loop, &slot->timer);
     password_clear(slot->password, sizeof slot->password);
+    free(slot->list);
     publication_free_messages(&slot->publication);
     if (slot->publication.kind == PUBLISH_DEAD_LETTER)
         forget_dead_letter(slot);
@@ -159,7 +161,8 @@ void slot_end(struct slot *slot)
     if (slot->parent != NULL)
         batches_item_ends(slot);
     if (slot->has_lanes) {
-        leave_lane(slot, &slot->by_user);
+        if (slot->by_user.owner != NULL)
+            leave_lane(slot, &slot->by_user);
         if (slot->by_key.owner != NULL)
             leave_lane(slot, &slot->by_key);
     }
@@ -203,6 +206,12 @@ static void ask(struct slot *slot)
         }
         call->password = slot->password;
     }
+    /* Not in the slot: few requests are lists, and their memory is twice a restore's. */
+    if (question->operation == DIRECTORY_LIST_DELETED && slot->list == NULL) {
+        slot->list = malloc(sizeof *slot->list);
+        assert(slot->list != NULL && "out of memory");
+    }
+    call->list = slot->list;
     slot->phase = SLOT_ASKING;
     slot->worker->n_asking[slot->call.tenant]++;
     directory_ask(slot->worker->directory, call);
@@ -212,6 +221,7 @@ static void finish(struct slot *slot)
 {
     const struct outcome *outcome = &slot->job.outcome;
     log_event(LOG_INFO, "restore finished", LOG_TEXT("request_id", slot->job.request.envelope.id),
+              LOG_TEXT("mode", request_mode_word(slot->job.request.mode)),
               LOG_TEXT("outcome", reason_code(outcome->reason)),
               LOG_TEXT("user_id", outcome->user_id), LOG_INT("partition", slot->partition_id),
               LOG_INT("offset", slot->open.offset),

@@ -60,6 +60,7 @@ struct slot {
     struct rules_version *rules; /* NULL until the job begins */
     struct journal_key journal_key;
     char password[PASSWORD_CHARS + 1]; /* "": none made */
+    struct user_list *list;            /* of mode `list`, owned; NULL: not asked for yet */
     struct directory_call call;
     struct publication publication;
     bool counted;            /* among worker->restored */

@@ -96,6 +96,7 @@ static void watch_ask(struct run *run, struct watch *watch)
     expect(run, world->now_ms >= watch->not_before_ms, "Retry-After is never undercut");
     if (!directory_operation_changes(question->operation))
         return;
+    expect(run, run->request.mode == MODE_RESTORE, "who only asks changes nothing");
     expect(run, watch->may_change, "no change without an intent of this incarnation");
     expect(run, world->now_ms >= watch->settled_at_ms, "no change before the settling time");
     if (question->operation != DIRECTORY_RESTORE && question->operation != DIRECTORY_SET_PASSWORD) {
@@ -180,6 +181,7 @@ static void watch_answer(struct run *run, struct watch *watch,
 static void watch_commit(struct run *run, struct watch *watch)
 {
     const struct intent *intent = &run->job.intent;
+    expect(run, run->request.mode == MODE_RESTORE, "who only asks announces nothing");
     if (watch->intent_exists)
         expect(run, intent->started_at_ms == watch->intent_started_at_ms,
                "the take-up is the first incarnation's");
@@ -258,6 +260,11 @@ static void watch_finish(struct run *run, const struct watch *watch)
            "it ends two minutes after the deadline");
     expect(run, world->n_restored <= 1, "restored at most once");
     expect(run, !world->has_late, "nothing is on the wire");
+    if (run->request.mode != MODE_RESTORE) {
+        expect(run, outcome->to.n == 0, "who only asks has nobody mailed");
+        expect(run, world->n_restored == 0 && world->password == 0, "an answer changes nothing");
+        return;
+    }
     watch_holder(run);
 
     if (reason_verdict(outcome->reason) == VERDICT_SUCCEEDED) {

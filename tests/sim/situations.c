@@ -250,6 +250,12 @@ static void replace_and_reject_addresses(struct run *run)
     address_rejected(run);
 }
 
+static void a_list(struct run *run)
+{
+    run->request.mode = MODE_LIST;
+    run->request.user = (struct named){0};
+}
+
 const struct situation situations[] = {
     {"plain", true, plain},
     {"by name", false, by_name},
@@ -290,6 +296,7 @@ const struct situation situations[] = {
     {"deleted again", true, deleted_again},
     {"roles read for another", false, roles_read_for_another},
     {"another is faster", false, another_is_faster},
+    {"a list", false, a_list},
     {"not after a minute", false, not_after_a_minute},
 };
 const int n_situations = sizeof situations / sizeof situations[0];

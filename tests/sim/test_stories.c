@@ -98,6 +98,61 @@ static void four_calls_are_enough_when_nobody_need_be_looked_up(void **state)
     assert_int_equal(run.n_calls, 4);
 }
 
+static void asked_for_a_list(void)
+{
+    run.request.mode = MODE_LIST;
+    run.request.user = (struct named){0};
+    run.script.from = DIRECTORY_LIST_DELETED;
+}
+
+static void a_list_is_one_look_into_the_bin(void **state)
+{
+    (void)state;
+    asked_for_a_list();
+    text_copy(run.request.match, sizeof run.request.match, "nordmann");
+    assert_story(REASON_LISTED, "requester: yes\nlist: yes\nfinish: listed\n");
+    const struct user_list *list = run.job.outcome.list;
+    assert_int_equal(list->n, 1);
+    assert_string_equal(list->users[0].id, GIVEN_USER_ID);
+    assert_int_equal(list->users[0].restorable_until_ms, GIVEN_DELETED_AT_MS + 30 * DAY_MS);
+    assert_string_equal(run.job.outcome.user_id, "");
+}
+
+static void a_list_needs_no_recipient_for_a_password(void **state)
+{
+    (void)state;
+    asked_for_a_list();
+    run.rules.secret_words = 0;
+    run.rules.n_secret_domains = 0;
+    assert_story(REASON_LISTED, "requester: yes\nlist: yes\nfinish: listed\n");
+}
+
+static void a_stranger_is_not_told_who_is_deleted(void **state)
+{
+    (void)state;
+    asked_for_a_list();
+    run.world.requester_is_nobody = true;
+    assert_story(REASON_REQUESTER_NOT_AUTHORIZED,
+                 "requester: yes\nfinish: requester_not_authorized\n");
+}
+
+static void a_list_is_asked_for_again_while_the_directory_is_busy(void **state)
+{
+    (void)state;
+    asked_for_a_list();
+    fault(FAULT_BUSY);
+    assert_story(REASON_LISTED, "requester: yes\nlist: busy\nsleep\nlist: yes\nfinish: listed\n");
+}
+
+static void a_list_that_is_refused_fails(void **state)
+{
+    (void)state;
+    asked_for_a_list();
+    fault(FAULT_DENIED);
+    assert_story(REASON_DIRECTORY_DENIED,
+                 "requester: yes\nlist: denied\nfinish: directory_denied\n");
+}
+
 static void a_lost_reply_is_looked_for_among_the_active(void **state)
 {
     (void)state;
@@ -563,6 +618,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_plain_restore),
         STORY(four_calls_are_enough_when_nobody_need_be_looked_up),
+        STORY(a_list_is_one_look_into_the_bin),
+        STORY(a_list_needs_no_recipient_for_a_password),
+        STORY(a_stranger_is_not_told_who_is_deleted),
+        STORY(a_list_is_asked_for_again_while_the_directory_is_busy),
+        STORY(a_list_that_is_refused_fails),
         STORY(a_lost_reply_is_looked_for_among_the_active),
         STORY(a_lost_call_is_repeated_when_the_bin_says_so_twice),
         STORY(whoever_is_neither_deleted_nor_active_needs_hands),

@@ -304,6 +304,22 @@ static void read_holding_groups(const struct world *world,
                 (struct held_address){i, {.type = HOLDER_GROUP, .display_name = "Project Ola"}};
 }
 
+static enum directory_status read_list(struct world *world,
+                                       const struct directory_question *question,
+                                       struct directory_answer *answer)
+{
+    static struct user_list list;
+    user_list_clear(&list);
+    struct listed_user user = {.id = world->user.id,
+                               .user_principal_name = world->user.user_principal_name,
+                               .display_name = world->user.display_name,
+                               .deleted_at_ms = world->deleted_at_ms};
+    if (world->place == PLACE_BIN)
+        user_list_take(&list, &question->wish, &user);
+    answer->list = &list;
+    return DIRECTORY_YES;
+}
+
 /* As the directory client does, who asks for the same person once a minute. */
 static void read_requester(struct world *world, struct directory_answer *answer)
 {
@@ -324,6 +340,7 @@ static enum directory_status carry_out(struct world *world,
     case DIRECTORY_REQUESTER: read_requester(world, answer); return DIRECTORY_YES;
     case DIRECTORY_DELETED_BY_ID:
     case DIRECTORY_DELETED_BY_NAME: return read_bin(world, question, answer);
+    case DIRECTORY_LIST_DELETED: return read_list(world, question, answer);
     case DIRECTORY_USER_BY_ID: return read_user(world, question, answer);
     case DIRECTORY_USER_BY_NAME: return read_by_name(world, question, answer);
     case DIRECTORY_TARGET_ROLES:

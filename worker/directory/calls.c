@@ -10,7 +10,8 @@
     "deletedDateTime,lastPasswordChangeDateTime,accountEnabled,onPremisesSyncEnabled,"             \
     "assignedLicenses,proxyAddresses"
 #define BIN "/v1.0/directory/deletedItems"
-#define CALL_PAGE_ROWS "200" /* a row is about 1 KB, and a reply at most 1 MiB */
+#define CALL_LIST_PAGE_ROWS "500" /* a row is 300 bytes, 1.7 KB with the longest display name */
+#define CALL_PAGE_ROWS "200"      /* a row is about 1 KB, and a reply at most 1 MiB */
 
 /* {user}: a user by id, else by name; {id}; {odata}: the name inside an OData literal; {addresses}:
  * whoever holds one of them, which needs no advanced query (whose index lags).
@@ -25,6 +26,7 @@ static const struct call_row {
     [DIRECTORY_REQUESTER_APP] = {"GET", "/v1.0/servicePrincipals(appId=%27{id}%27)?$select=id,accountEnabled,displayName", false},
     [DIRECTORY_DELETED_BY_ID] = {"GET", BIN "/{id}/microsoft.graph.user?" USER_FIELDS, false},
     [DIRECTORY_DELETED_BY_NAME] = {"GET", BIN "/microsoft.graph.user?$filter=endsWith(userPrincipalName,%27{odata}%27)&$count=true&$top=" CALL_PAGE_ROWS "&" USER_FIELDS, true},
+    [DIRECTORY_LIST_DELETED] = {"GET", BIN "/microsoft.graph.user?$orderby=deletedDateTime&$count=true&$top=" CALL_LIST_PAGE_ROWS "&$select=id,userPrincipalName,displayName,deletedDateTime,onPremisesSyncEnabled", true},
     [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS, false},
     [DIRECTORY_USER_BY_NAME] = {"GET", "/v1.0/users{user}?" USER_FIELDS, false},
     [DIRECTORY_TARGET_ROLES] = {"GET", "/v1.0/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20%27{id}%27&$select=id,roleDefinitionId", false},

@@ -45,6 +45,7 @@ void directory_ask(struct directory *directory, struct directory_call *call)
     enum directory_operation operation = call->question->operation;
     assert(call->tenant >= 0 && call->tenant < directory->n_tenants && call->on_answer != NULL);
     assert(operation != DIRECTORY_SET_PASSWORD || call->password != NULL);
+    assert(operation != DIRECTORY_LIST_DELETED || call->list != NULL);
     call->asked_again = false;
     call->fault = NULL;
     if (operation == DIRECTORY_REQUESTER || operation == DIRECTORY_REQUESTER_APP)

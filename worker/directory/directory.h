@@ -63,6 +63,7 @@ struct directory_call {
     int tenant;
     const struct directory_question *question; /* borrowed until on_answer */
     const char *password;                      /* SET_PASSWORD, borrowed until on_answer */
+    struct user_list *list;                    /* LIST_DELETED, borrowed until on_answer */
     int64_t proven_until_mono_ms;              /* changes: not sent after this moment (PROOF_MS) */
     /* Comes exactly once, on the loop thread, never from inside directory_ask. The answer is the
      * client's and lives until the callback returns. */

@@ -119,6 +119,9 @@ void exchange_start(struct tenant *tenant, struct directory_call *call, struct t
     exchange->kind = (int)call->question->operation;
     exchange->n_pages = 0;
     answer_clear(&exchange->answer);
+    exchange->answer.list = call->list;
+    if (call->list != NULL)
+        user_list_clear(call->list);
     (void)snprintf(exchange->id_header, sizeof exchange->id_header, "client-request-id: %s",
                    call->question->client_request_id);
     bool fits = call_write_url(exchange->kind, exchange->tenant->token.settings->graph_url,
@@ -150,8 +153,18 @@ static bool is_at_home(const struct exchange *exchange, const char *url)
     return strncasecmp(url, graph_url, n) == 0 && url[n] == '/' && is_visible_ascii(url);
 }
 
-/* True: the answer needs another reply, and its request is under way. A list that cannot be read to
- * its end answers nothing. */
+/* A list in order is right as far as it goes, any other that cannot be read to its end answers
+ * nothing. */
+static void give_up_reading(struct exchange *exchange)
+{
+    struct directory_answer *answer = &exchange->answer;
+    if (answer->list != NULL)
+        answer->list->truncated = true;
+    else
+        answer->status = DIRECTORY_UNKNOWN;
+}
+
+/* True: the answer needs another reply, and its request is under way. */
 static bool go_on(struct exchange *exchange)
 {
     struct directory_answer *answer = &exchange->answer;
@@ -165,8 +178,11 @@ static bool go_on(struct exchange *exchange)
                              exchange->url);
     } else if (exchange->url[0] == '\0') {
         return false;
-    } else if (!is_at_home(exchange, exchange->url) || ++exchange->n_pages == CALL_PAGES_MAX) {
+    } else if (!is_at_home(exchange, exchange->url)) {
         answer->status = DIRECTORY_UNKNOWN;
+        return false;
+    } else if (++exchange->n_pages == CALL_PAGES_MAX) {
+        give_up_reading(exchange);
         return false;
     }
     send_request(exchange);

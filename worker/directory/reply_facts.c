@@ -221,6 +221,27 @@ static bool read_holder_row(const struct asked *asked, const json_t *row,
     return true;
 }
 
+static bool read_listed_row(const struct asked *asked, const json_t *row,
+                            struct directory_answer *answer)
+{
+    struct candidate found;
+    if (!read_id(row, found.id))
+        return false;
+    if (!read_name(row, found.id, found.user_principal_name))
+        return true; /* longer than any name that a request could ask for */
+    READ_TEXT(row, "displayName", found.display_name);
+    struct listed_user user = {
+        .id = found.id,
+        .user_principal_name = found.user_principal_name,
+        .display_name = found.display_name,
+        .deleted_at_ms = read_moment(row, "deletedDateTime"),
+        .synced = json_is_true(json_object_get(row, "onPremisesSyncEnabled")),
+    };
+    if (user.deleted_at_ms != 0)
+        user_list_take(answer->list, &asked->question->wish, &user);
+    return user.deleted_at_ms != 0;
+}
+
 /* The body is one object, or a list of rows under "value" with a link to the next page. */
 static const struct facts_row {
     bool is_list;
@@ -231,6 +252,7 @@ static const struct facts_row {
     [CALL_REQUESTER_ROLES] = {true, read_requester_role},
     [DIRECTORY_DELETED_BY_ID] = {false, read_asked_user},
     [DIRECTORY_DELETED_BY_NAME] = {true, read_deleted_row},
+    [DIRECTORY_LIST_DELETED] = {true, read_listed_row},
     [DIRECTORY_USER_BY_ID] = {false, read_asked_user},
     [DIRECTORY_USER_BY_NAME] = {false, read_asked_user},
     [DIRECTORY_TARGET_ROLES] = {true, count_role},
@@ -255,6 +277,8 @@ static bool read_list(const struct asked *asked, const json_t *root,
         if (!facts_rows[asked->kind].read(asked, row, answer))
             return false;
     }
+    if (answer->list != NULL && answer->list->complete)
+        return true; /* what follows is not wanted */
     const json_t *next = json_object_get(root, "@odata.nextLink");
     return next == NULL || (json_is_string(next) && json_string_value(next)[0] != '\0' &&
                             text_copy(ret_next_link, CALL_URL_BYTES, json_string_value(next)));

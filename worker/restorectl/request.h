@@ -7,7 +7,7 @@
 enum { REQUEST_HEADERS = 6 };
 
 struct request_record {
-    char key[NAME_BYTES + 1];
+    char key[IDENTITY_BYTES + 1];
     struct {
         const char *name;
         char value[IDENTITY_BYTES + 64];

@@ -38,10 +38,18 @@ static void what_is_retryable_can_be_sent_again_and_what_is_wrong_in_itself_neve
 {
     (void)state;
     static const enum reason never[] = {
-        REASON_OK,         REASON_RESTORED,          REASON_ALREADY_ACTIVE,
-        REASON_MALFORMED,  REASON_REQUEST_ID_REUSED, REASON_RETENTION_EXPIRED,
-        REASON_NOT_FOUND,  REASON_AMBIGUOUS_USER,    REASON_DUPLICATE_USER,
-        REASON_PLAN_STALE, REASON_NEEDS_HANDS,
+        REASON_OK,
+        REASON_RESTORED,
+        REASON_ALREADY_ACTIVE,
+        REASON_LISTED,
+        REASON_MALFORMED,
+        REASON_REQUEST_ID_REUSED,
+        REASON_RETENTION_EXPIRED,
+        REASON_NOT_FOUND,
+        REASON_AMBIGUOUS_USER,
+        REASON_DUPLICATE_USER,
+        REASON_PLAN_STALE,
+        REASON_NEEDS_HANDS,
     };
     int n_resent = 0;
     for (enum reason reason = REASON_OK; reason < REASONS; reason++) {

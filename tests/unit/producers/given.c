@@ -15,6 +15,7 @@ void given_event_settings(struct event_settings *settings)
                    [TOPIC_CONFLICTS] = "user-restore.conflicts",
                    [TOPIC_FAILED] = "user-restore.failed",
                    [TOPIC_BATCHES] = "user-restore.batches",
+                   [TOPIC_PLANS] = "user-restore.plans",
                    [TOPIC_NOTIFICATIONS] = "user-restore.notifications",
                    [TOPIC_DEAD_LETTERS] = "user-restore.dead-letters",
                    [TOPIC_JOURNAL] = "user-restore.journal"},

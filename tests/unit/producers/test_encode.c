@@ -215,6 +215,48 @@ static void an_uncertain_end_says_what_is_certain(void **state)
     check("outcome", "needs-hands");
 }
 
+static struct user_list list;
+
+static void given_list(void)
+{
+    user_list_clear(&list);
+    struct list_wish wish = {
+        .retention_ms = 30 * DAY_MS, .now_ms = GIVEN_STARTED_MS, .until_ms = INT64_MAX};
+    user_list_take(&list, &wish,
+                   &(struct listed_user){.id = GIVEN_USER_ID,
+                                         .user_principal_name = "ola@contoso.com",
+                                         .display_name = "Ola \"Nordmann\"",
+                                         .deleted_at_ms = GIVEN_STARTED_MS - 10 * DAY_MS});
+    user_list_take(&list, &wish,
+                   &(struct listed_user){.id = "44444444-4444-4444-8444-444444444444",
+                                         .user_principal_name = "kari@contoso.com",
+                                         .display_name = "",
+                                         .deleted_at_ms = GIVEN_STARTED_MS - 9 * DAY_MS,
+                                         .synced = true});
+    given_early_failure(&outcome, &request, REASON_LISTED);
+    request.mode = MODE_LIST;
+    request.user = (struct named){0};
+    outcome.list = &list;
+}
+
+static void who_can_be_restored(void **state)
+{
+    (void)state;
+    given_list();
+    list.truncated = true;
+    check("answer", "listed");
+}
+
+static void a_list_that_failed_goes_to_the_plans_topic(void **state)
+{
+    (void)state;
+    given_list();
+    outcome.reason = REASON_DIRECTORY_UNAVAILABLE;
+    SET(request.match, "ola");
+    request.closing_within_days = 5;
+    check("answer", "list-failed");
+}
+
 static void a_reused_id_leaves_the_originals_journal_record_alone(void **state)
 {
     (void)state;
@@ -539,7 +581,7 @@ static void a_repeat_publishes_the_stored_outcome_with_the_flag_turned(void **st
     struct out_message *kept = publication.messages;
     settings.type_prefix = "io.restore-worker.";
     publication = (struct publication){
-        .kind = PUBLISH_REPLAY, .partition = 7, .offset = 5000, .of.replay = &stored};
+        .kind = PUBLISH_REPLAY, .partition = 7, .offset = 5000, .of.replay.record = &stored};
     check("replay", "restored");
     struct publication first = {.messages = kept};
     publication_free_messages(&first);
@@ -551,7 +593,7 @@ static void what_is_no_outcome_is_not_replayed(void **state)
     struct record stored;
     store(&stored);
     struct out_message *kept = publication.messages;
-    publication = (struct publication){.kind = PUBLISH_REPLAY, .of.replay = &stored};
+    publication = (struct publication){.kind = PUBLISH_REPLAY, .of.replay.record = &stored};
     assert_true(replay_is_possible(&stored));
     struct record whole = stored;
     stored.value_bytes = 5;
@@ -629,6 +671,8 @@ int main(void)
         TEST(a_refusal_of_the_directory_is_told_in_its_words),
         TEST(what_may_be_sent_again_comes_ready_to_send),
         TEST(an_uncertain_end_says_what_is_certain),
+        TEST(who_can_be_restored),
+        TEST(a_list_that_failed_goes_to_the_plans_topic),
         TEST(a_reused_id_leaves_the_originals_journal_record_alone),
         TEST(the_generated_password_travels_only_in_the_notification),
         TEST(a_failure_is_notified_with_code_and_hint),

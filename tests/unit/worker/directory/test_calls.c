@@ -44,6 +44,11 @@ static void every_kind_has_its_method_and_url(void **state)
               GRAPH "/v1.0/directory/deletedItems/microsoft.graph.user"
                     "?$filter=endsWith(userPrincipalName,%27ola%40contoso.com%27)"
                     "&$count=true&$top=200&" USER);
+    check_url(DIRECTORY_LIST_DELETED, "", "",
+              GRAPH "/v1.0/directory/deletedItems/microsoft.graph.user"
+                    "?$orderby=deletedDateTime&$count=true&$top=500"
+                    "&$select=id,userPrincipalName,displayName,deletedDateTime,"
+                    "onPremisesSyncEnabled");
     check_url(DIRECTORY_USER_BY_ID, ID, "", GRAPH "/v1.0/users/" ID "?" USER);
     check_url(DIRECTORY_USER_BY_NAME, "", "ola@contoso.com",
               GRAPH "/v1.0/users/ola%40contoso.com?" USER);
@@ -63,7 +68,8 @@ static void every_kind_has_its_method_and_url(void **state)
                        directory_operation_changes((enum directory_operation)kind);
         assert_int_equal(call_changes(kind), changes);
         assert_int_equal(strcmp(call_method(kind), "GET") == 0, !changes);
-        assert_int_equal(call_is_advanced(kind), kind == DIRECTORY_DELETED_BY_NAME);
+        assert_int_equal(call_is_advanced(kind),
+                         kind == DIRECTORY_DELETED_BY_NAME || kind == DIRECTORY_LIST_DELETED);
     }
     assert_string_equal(call_method(DIRECTORY_RESTORE), "POST");
     assert_string_equal(call_method(DIRECTORY_SET_PASSWORD), "PATCH");
