@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from support.contract import TIME, Number, check_event, event_id, later
-from support.directory import DOMAIN, REQUESTER
+from support.directory import DOMAIN, REQUESTER, USER_ADMINISTRATOR
 from support.events import SOURCE, TYPE_PREFIX
 from support.scene import Scene
 
@@ -309,3 +309,203 @@ def test_a_name_and_an_address_may_clash_at_once(scene, clash_status):
     assert outcome.topic == "succeeded"
     assert outcome.data["user"]["userPrincipalName"] == f"{local(user)}.2@{DOMAIN}"
     assert outcome.data["changes"]["removedProxyAddresses"] == user["proxyAddresses"]
+
+
+# ---- the active user gives way ----------------------------------------------------------------
+
+
+ALL_POLICIES = ["rename-restored", "rename-active", "replace-active"]
+
+
+@pytest.fixture
+def freeing(scene):
+    with scene.policy(allow=ALL_POLICIES):
+        yield
+
+
+@pytest.fixture
+def borne(scene, freeing):
+    """(a deleted user, the active one who bears the name now and can be reached by mail)"""
+    user = scene.deleted()
+    name = user["userPrincipalName"]
+    return user, scene.person(userPrincipalName=name, displayName="Successor", mail=f"her.{name}",
+                              proxyAddresses=[f"SMTP:her.{name}"], preferredLanguage="sv-SE")
+
+
+def freed(policy, to=None):
+    return {"userPrincipalName": {"policy": policy, **({"renameActiveTo": to} if to else {})}}
+
+
+def told(scene, id, holder):
+    """The notification of the one who gave way."""
+    [notification] = [r for r in scene.everything(id)
+                      if r.topic == "notifications" and r.key.decode() == holder["id"]]
+    check_event(notification, scene.topics.group, id,
+                event_id(SOURCE, id, scene.requests.sent[id][1]["user"]["id"],
+                         "notification-requested:user-renamed"), holder["id"])
+    assert "secret" not in notification.data and "password" not in notification.data["values"]
+    return notification.data
+
+
+def counted(scene, user):
+    return {name: n for name, n in scene.directory.effects(user["id"]).items()
+            if isinstance(n, int) and not isinstance(n, bool) and n}
+
+
+def test_the_active_user_is_renamed_and_told(scene, borne, clash_status):
+    user, holder = borne
+    new_name = f"{local(user)}.2@{DOMAIN}"
+    outcome = scene.restore(user, conflict=freed("rename-active"), reason="back")
+    assert outcome.topic == "succeeded", outcome.data
+    assert outcome.data["changes"] == {"password": "generated", "renamedActiveUser": {
+        "id": holder["id"], "from": user["userPrincipalName"], "to": new_name}}
+    assert [o["operation"] for o in outcome.data["directory"]] == [
+        "restore", "rename_user", "restore", "set_password"]
+    now = scene.directory.object
+    assert now(user["id"])["userPrincipalName"] == user["userPrincipalName"]
+    assert now(holder["id"])["userPrincipalName"] == new_name
+    assert (counted(scene, user), counted(scene, holder)) == (
+        {"restores": 1, "passwords": 1}, {"renames": 1})
+    data = told(scene, outcome.causation, holder)
+    assert (data["template"], data["to"], data["locale"]) == (
+        "user-renamed", [holder["mail"]], "sv-SE")
+    assert data["values"]["displayName"] == "Successor"
+    assert data["values"]["userPrincipalName"] == new_name
+    assert data["values"]["previousUserPrincipalName"] == user["userPrincipalName"]
+    assert data["values"]["reason"] == "back"
+    [other] = [r for r in scene.everything(outcome.causation)
+               if r.topic == "notifications" and r.key.decode() == user["id"]]
+    assert "secret" in other.data and other.data["template"] == "user-restored"
+
+
+def test_the_active_user_gets_the_next_free_name_or_the_one_that_was_named(scene, borne):
+    user, holder = borne
+    scene.person(userPrincipalName=f"{local(user)}.2@{DOMAIN}")
+    outcome = scene.restore(user, conflict=freed("rename-active"))
+    assert outcome.data["changes"]["renamedActiveUser"]["to"] == f"{local(user)}.3@{DOMAIN}"
+    assert counted(scene, holder) == {"renames": 1}
+
+    user = scene.deleted()
+    holder = scene.person(userPrincipalName=user["userPrincipalName"], mail=None, proxyAddresses=[])
+    named = f"another.{user['userPrincipalName']}"
+    outcome = scene.restore(user, conflict=freed("rename-active", named))
+    assert scene.directory.object(holder["id"])["userPrincipalName"] == named
+    # Nobody can be told who has no address.
+    assert [r.key.decode() for r in scene.everything(outcome.causation)
+            if r.topic == "notifications"] == [user["id"]]
+
+
+def test_no_free_name_for_the_active_user_is_a_conflict(scene, borne):
+    user, holder = borne
+    other = scene.person()
+    outcome = conflicted(scene, user, conflict=freed("rename-active", other["userPrincipalName"]))
+    [conflict] = outcome.data["conflicts"]
+    assert (conflict["value"], conflict["holder"]["id"]) == (user["userPrincipalName"],
+                                                             holder["id"])
+    # By the template it may still work.
+    ready = {r["policy"]: r["request"]["event"]["data"]["conflict"]
+             for r in outcome.data["resolutions"]}
+    assert set(ready) == set(ALL_POLICIES) and ready["rename-active"] == freed("rename-active")
+
+
+def test_the_active_user_is_replaced_and_told(scene, borne, clash_status):
+    user, holder = borne
+    outcome = scene.restore(user, conflict=freed("replace-active"))
+    assert outcome.topic == "succeeded", outcome.data
+    deleted_at = scene.deleted_at(holder)
+    assert outcome.data["changes"] == {"password": "generated", "replacedActiveUser": {
+        "id": holder["id"], "userPrincipalName": user["userPrincipalName"],
+        "restorableUntil": later(deleted_at, days=30)}}
+    assert scene.directory.object(user["id"])["userPrincipalName"] == user["userPrincipalName"]
+    assert (counted(scene, user), counted(scene, holder)) == (
+        {"restores": 1, "passwords": 1}, {"deletes": 1})
+    data = told(scene, outcome.causation, holder)
+    assert (data["template"], data["to"]) == ("user-renamed", [holder["mail"]])
+
+
+def test_who_has_no_mail_is_told_at_the_other_addresses(scene, freeing):
+    user = scene.deleted()
+    holder = scene.person(userPrincipalName=user["userPrincipalName"], mail=None,
+                          proxyAddresses=[], otherMails=["a@home.example", "b@home.example"])
+    outcome = scene.restore(user, conflict=freed("replace-active"))
+    assert told(scene, outcome.causation, holder)["to"] == ["a@home.example", "b@home.example"]
+
+
+@pytest.mark.parametrize("policy", ["rename-active", "replace-active"])
+@pytest.mark.parametrize("protected", [{"roles": [USER_ADMINISTRATOR]},
+                                       {"onPremisesSyncEnabled": True}])
+def test_the_rules_protect_the_active_user_too(scene, freeing, policy, protected):
+    user = scene.deleted()
+    holder = scene.person(userPrincipalName=user["userPrincipalName"], proxyAddresses=[], mail=None,
+                          **protected)
+    outcome = conflicted(scene, user, conflict=freed(policy))
+    assert outcome.data["conflicts"][0]["holder"]["id"] == holder["id"]
+    assert [r["policy"] for r in outcome.data["resolutions"]] == ["rename-restored"]
+
+
+@pytest.mark.parametrize("policy", ["rename-active", "replace-active"])
+def test_the_resolution_that_frees_the_name_works_as_it_stands(scene, borne, policy):
+    user, holder = borne
+    resolutions = {r["policy"]: r["request"] for r in conflicted(scene, user).data["resolutions"]}
+    assert set(resolutions) == set(ALL_POLICIES)
+    outcome = scene.outcome(scene.send_ready(resolutions[policy]))
+    assert outcome.topic == "succeeded"
+    assert scene.directory.object(user["id"])["userPrincipalName"] == user["userPrincipalName"]
+
+
+def refuse_the_restore(scene, user):
+    """For good, and once the name is free."""
+    return scene.fault(kind="answer", method="POST", path=f"{user['id']}/restore", status=400,
+                       code="Request_BadRequest", times=-1)
+
+
+def after_the_clash(scene, user):
+    """The clash itself must be answered by the directory."""
+    scene.directory.fault(kind="delay", delay_ms=1, method="POST", path=f"{user['id']}/restore")
+
+
+@pytest.mark.parametrize("policy, back", [("rename-active", {"renames": 2}),
+                                          ("replace-active", {"deletes": 1, "restores": 1})])
+def test_a_restore_that_is_refused_gives_the_name_back(scene, borne, policy, back):
+    user, holder = borne
+    before = scene.directory.object(holder["id"]), scene.directory.object(user["id"])
+    after_the_clash(scene, user)
+    with refuse_the_restore(scene, user):
+        outcome = scene.restore(user, conflict=freed(policy))
+    assert outcome.topic == "failed" and outcome.data["code"] == "directory_rejected"
+    assert outcome.data["directoryError"]["status"] == 400
+    assert (scene.directory.object(holder["id"]), scene.directory.object(user["id"])) == before
+    assert (counted(scene, holder), counted(scene, user)) == (back, {})
+    assert [r.topic for r in scene.everything(outcome.causation)] == ["failed"]
+
+
+@pytest.mark.parametrize("policy, undo, done", [
+    ("rename-active", {"method": "PATCH"}, "active_user_renamed"),
+    ("replace-active", {"method": "POST"}, "active_user_replaced")])
+def test_what_cannot_be_given_back_needs_hands(scene, borne, policy, undo, done):
+    user, holder = borne
+    after_the_clash(scene, user)
+    scene.directory.fault(kind="delay", delay_ms=1, method="PATCH", user=holder["id"])
+    scene.directory.fault(kind="answer", user=holder["id"], status=403, times=-1,
+                          code="Authorization_RequestDenied", **undo)
+    with refuse_the_restore(scene, user):
+        outcome = scene.restore(user, conflict=freed(policy))
+    assert outcome.data["code"] == "needs_hands" and outcome.data["done"] == [done]
+    [changed] = outcome.data["changes"].values()
+    assert changed["id"] == holder["id"]
+    assert outcome.data["todo"] == ["needs_hands"]
+
+
+def test_a_holder_whom_the_worker_may_not_touch_is_a_conflict(scene, borne):
+    user, holder = borne
+    with scene.fault(kind="answer", method="DELETE", user=holder["id"], status=403,
+                     code="Authorization_RequestDenied"):
+        outcome = conflicted(scene, user, conflict=freed("replace-active"))
+    assert outcome.data["conflicts"][0]["holder"]["id"] == holder["id"]
+
+
+def test_a_restored_administrator_is_pointed_out(scene):
+    user = scene.deleted(roles=[USER_ADMINISTRATOR])
+    with scene.policy(privileged_targets="allow"):
+        assert scene.restore(user).data["todo"] == ["restored_administrator"]
+        assert scene.restore(scene.deleted()).data["todo"] == []
