@@ -33,6 +33,7 @@ enum control {
     CONTROL_JOURNAL_FORGETS,    /* after a crash the intent is gone */
     CONTROL_NO_SETTLING,        /* an earlier incarnation's call is not waited for */
     CONTROL_RETRY_AFTER_UNTOLD, /* the directory's Retry-After does not reach the job */
+    CONTROL_HOLDER_BY_NAME,     /* whoever bears the name is taken for its holder */
     CONTROL_AGE_UNTOLD,         /* roles from the client's cache pass for new ones */
 };
 

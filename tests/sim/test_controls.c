@@ -90,6 +90,17 @@ static void without_their_age_roles_of_another_job_pass_for_new(void **state)
     assert_only_with_control(CONTROL_AGE_UNTOLD, "roles are at most a minute old");
 }
 
+static void a_holder_looked_up_by_name_is_the_restored_user(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.rules.name_policy_allowed[NAME_POLICY_REPLACE_ACTIVE] = true;
+    run.request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+    run.world.lag_ms = run.world.bin_lag_ms = MINUTE_MS; /* who was restored still looks deleted */
+    crash(9, CRASH_AFTER); /* ... restore, holder, its roles, intent, free, restore */
+    assert_only_with_control(CONTROL_HOLDER_BY_NAME, "the restored user is never deleted");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +108,7 @@ int main(void)
         cmocka_unit_test_setup(without_confirming_a_lost_password_is_repeated, the_plain_case),
         cmocka_unit_test_setup(without_the_journal_our_work_looks_like_anothers, the_plain_case),
         cmocka_unit_test_setup(without_settling_a_late_call_meets_its_successors, the_plain_case),
+        cmocka_unit_test_setup(a_holder_looked_up_by_name_is_the_restored_user, the_plain_case),
         cmocka_unit_test_setup(an_untold_retry_after_is_undercut, the_plain_case),
         cmocka_unit_test_setup(without_their_age_roles_of_another_job_pass_for_new, the_plain_case),
     };

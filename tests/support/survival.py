@@ -107,7 +107,7 @@ class Scene:
         """Users whose last mail does not tell the password in force, or who got none."""
         told = {}
         for record in sorted(records, key=lambda r: r.headers.get("ce_time", "")):
-            if record.topic == "notifications":
+            if record.topic == "notifications" and "secret" in record.data:
                 told[record.data["values"]["userPrincipalName"]] = self.workers[0].keys.open(
                     record.data["secret"])
         by_user = {secret["userId"]: secret["password"] for secret in told.values()}
