@@ -21,7 +21,7 @@
 
 /* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. The last record
  * taken may have `users`, and each of them counts. */
-enum { SLOTS_MAX = 4096, SLOTS_OVERRUN = 1 + ITEMS_MAX };
+enum { SLOTS_MAX = 4096 };
 
 enum slot_phase {
     SLOT_SPARE,      /* no record yet */

@@ -41,8 +41,8 @@ struct request_consumer {
     int turn;
     bool revoking;
     int64_t ready_at_ms; /* assigned partitions become takeable; -1: none pending */
-    struct slot *fetching[SLOTS_MAX + SLOTS_OVERRUN];
-    int64_t fetching_offset[SLOTS_MAX + SLOTS_OVERRUN];
+    struct slot *fetching[SLOTS_MAX + 1 + ITEMS_MAX];
+    int64_t fetching_offset[SLOTS_MAX + 1 + ITEMS_MAX];
     int n_fetching;
     struct record record;
     char topic[8];
