@@ -3,6 +3,7 @@ that is byte for byte as it was."""
 
 import json
 import time
+import urllib.parse
 import uuid
 
 import pytest
@@ -81,8 +82,10 @@ def refused(scene, code, user, found=False, **more):
 
 
 def names_of_reads(calls, user):
+    """The calls that could tell something of the user."""
     return [call["path"] for call in calls
-            if user["id"] in call["path"] or user["userPrincipalName"] in call["path"]]
+            if any(text in urllib.parse.unquote(call["path"])
+                   for text in (user["id"], user["userPrincipalName"], "/deletedItems"))]
 
 
 # ---- envelopes --------------------------------------------------------------------------------
@@ -262,26 +265,30 @@ def test_a_tenant_may_be_named(scene):
     assert (outcome.topic, outcome.data["tenant"]) == ("succeeded", "contoso")
 
 
-@pytest.mark.parametrize("requester", [
-    None, {"roles": [USER_ADMINISTRATOR], "accountEnabled": False},
-    {"roles": [USER_ADMINISTRATOR], "deletedDaysAgo": 1}])
-def test_a_requester_who_is_absent_disabled_or_deleted_learns_nothing(scene, requester):
-    user = scene.deleted()
-    asks = {"id": scene.person(**requester)["id"] if requester else str(uuid.uuid4())}
-    with scene.calls() as calls:
-        _, rest = refused(scene, "requester_unknown", user, requestedBy=asks)
-    assert (rest, names_of_reads(calls, user)) == ({}, [])
+HELPDESK_ADMINISTRATOR = "729827e3-9c14-49f7-bb1b-9608f156bbb8"
+STRANGERS = {
+    "absent": ("requester_unknown", None),
+    "disabled": ("requester_unknown", {"roles": [USER_ADMINISTRATOR], "accountEnabled": False}),
+    "deleted": ("requester_unknown", {"roles": [USER_ADMINISTRATOR], "deletedDaysAgo": 1}),
+    "no role": ("requester_not_authorized", {}),
+    "another role": ("requester_not_authorized", {"roles": [HELPDESK_ADMINISTRATOR]}),
+    "another role through a group": ("requester_not_authorized",
+                                     {"roleGroups": [HELPDESK_ADMINISTRATOR]}),
+    "for an administrative unit": ("requester_not_authorized", {"scopedRoles": [
+        {"roleTemplateId": USER_ADMINISTRATOR, "directoryScopeId": "/administrativeUnits/1"}]}),
+}
 
 
-@pytest.mark.parametrize("requester", [
-    {}, {"roles": ["729827e3-9c14-49f7-bb1b-9608f156bbb8"]},  # Helpdesk Administrator
-    {"scopedRoles": [{"roleTemplateId": USER_ADMINISTRATOR,
-                      "directoryScopeId": "/administrativeUnits/1"}]}])
-def test_a_requester_without_an_accepted_role_learns_nothing(scene, requester):
+@pytest.mark.parametrize("by", ["id", "userPrincipalName"])
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_stranger_learns_nothing_and_nothing_of_the_user_is_read(scene, stranger, by):
+    code, properties = STRANGERS[stranger]
     user = scene.deleted()
-    asks = {"id": scene.person(**requester)["id"]}
+    asks = {"id": str(uuid.uuid4()), "userPrincipalName": f"nobody@{DOMAIN}"}
+    if properties is not None:
+        asks = scene.person(**properties)
     with scene.calls() as calls:
-        _, rest = refused(scene, "requester_not_authorized", user, requestedBy=asks)
+        _, rest = refused(scene, code, user if by == "id" else user[by], requestedBy={by: asks[by]})
     assert (rest, names_of_reads(calls, user)) == ({}, [])
 
 

@@ -319,6 +319,16 @@ static void what_was_announced_is_carried_out_whatever_the_limit(void **state)
     assert_int_equal(action.type, JOB_COMMIT);
 }
 
+static void where_administrators_are_allowed_their_roles_are_not_read(void **state)
+{
+    (void)state;
+    rules.reject_privileged_targets = false;
+    start();
+    authorised();
+    found();
+    assert_int_equal(action.type, JOB_COMMIT);
+}
+
 static void an_administrator_is_refused(void **state)
 {
     (void)state;
@@ -973,6 +983,7 @@ int main(void)
         JOB_TEST(beyond_the_limit_nothing_is_announced),
         JOB_TEST(what_was_announced_is_carried_out_whatever_the_limit),
         JOB_TEST(an_administrator_is_refused),
+        JOB_TEST(where_administrators_are_allowed_their_roles_are_not_read),
         JOB_TEST(roles_older_than_a_minute_are_read_again),
         JOB_TEST(roles_age_before_they_are_answered_too),
         JOB_TEST(a_restore_that_was_put_off_needs_fresh_roles),
