@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import ssl
 import urllib.error
 import urllib.request
 
@@ -58,7 +57,7 @@ class Directory:
                 [binary("tests/directory_sim/directory-sim"), "--listen", "127.0.0.1:0",
                  "--load", load_file, *(["--tls", *tls] if tls else []),
                  *(["--record", record] if record else [])], log)
-        self.context = ssl.create_default_context(cafile=tls.cert) if tls else None
+        self.context = tls and tls.pinned()
         self.url = ("https://" if tls else "http://") + wait_for(
             self._address, 10, "directory-sim to listen")
 
