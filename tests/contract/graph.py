@@ -8,6 +8,7 @@ refuses an unknown property, while the document's schemas are open.
 import copy
 import json
 import os
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from openapi_core import OpenAPI
@@ -35,6 +36,21 @@ EXCEPTIONS = {
         "the same resource by OData's other key syntax, which a name that begins with $ needs "
         "(reference page of user-get); the document knows one spelling of a key",
         ("get", "/users/{user-id}", "microsoft.graph.user")),
+    "/servicePrincipals(appId='{appId}')": (
+        "the subset was cut for restoring users and knows no applications (reference page of "
+        "serviceprincipal-get)",
+        ("get", "/users/{user-id}", "microsoft.graph.servicePrincipal")),
+}
+
+
+# Of Graph's document, what the subset leaves out and the worker reads.
+SCHEMAS = {
+    "microsoft.graph.servicePrincipal": {
+        "type": "object", "additionalProperties": False, "properties": {
+            "id": {"type": "string"},
+            "accountEnabled": {"type": "boolean", "nullable": True},
+            "displayName": {"type": "string", "nullable": True},
+            "@odata.context": {"type": "string"}}},
 }
 
 
@@ -54,8 +70,15 @@ def _tightened(document):
         assert path not in paths, f"{path} is described: no exception is needed"
         operation = copy.deepcopy(paths[like][method])
         operation["operationId"] = f"exception {path}"
+        operation["parameters"] = [p for p in operation["parameters"]
+                                   if p != {"$ref": "#/components/parameters/user-id"}]
+        operation["parameters"] += [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall("{(.+?)}", path)]
         operation["responses"]["200"]["content"] = _answer(schema)
         paths[path] = {method: operation}
+    assert not SCHEMAS.keys() & schemas.keys()
+    schemas.update(SCHEMAS)
     for name in CLOSED:
         schemas[f"microsoft.graph.{name}"]["additionalProperties"] = False
     # A restored user comes as a directoryObject with a user's properties (reference page).

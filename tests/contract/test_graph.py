@@ -68,6 +68,17 @@ def own_requester_by_name(scene):
             "data": {"requestedBy": {"userPrincipalName": name}}}
 
 
+def own_app(scene):
+    app = next(scene.apps)
+    scene.directory.add(servicePrincipals=[{"id": str(uuid.uuid4()), "appId": app}])
+    return {**by_id(scene), "app": app, "data": {"requestedBy": {"appId": app}}}
+
+
+def unknown_app(scene):
+    app = next(scene.apps)
+    return {**by_id(scene), "app": app, "data": {"requestedBy": {"appId": app}}}
+
+
 def without_manager(scene):
     return by_id(scene, manager=None)
 
@@ -83,6 +94,31 @@ def name_taken_and_changed(scene):
 
 def address_taken(scene):
     return by_id(scene, proxyAddresses=[f"SMTP:{scene.person()['mail']}"])
+
+
+def _address_held_by(scene, kind):
+    """By an active object of that kind; and the requester will not do without the address."""
+    address = f"{uuid.uuid4().hex}@{DOMAIN}"
+    holder = {"id": str(uuid.uuid4()), "proxyAddresses": [f"SMTP:{address}"]}
+    if kind == "users":
+        scene.person(**holder)
+    else:
+        scene.directory.add(**{kind: [holder]})
+    return {**by_id(scene, proxyAddresses=[f"SMTP:{address}"]),
+            "held": "proxyAddresses/any(p:p%20eq%20%27smtp%3A" + quote(address, safe=""),
+            "data": {"conflict": {"proxyAddresses": "reject"}}}
+
+
+def address_of_user(scene):
+    return _address_held_by(scene, "users")
+
+
+def address_of_group(scene):
+    return _address_held_by(scene, "groups")
+
+
+def address_of_contact(scene):
+    return _address_held_by(scene, "contacts")
 
 
 # ---- which calls come of it ---------------------------------------------------------------------
@@ -105,6 +141,9 @@ ROWS = [
     Row("get_requester", own_requester, "GET " + USERS + "{requester}/transitiveMemberOf/"
         "microsoft.graph.directoryRole?", 200, ORDERED),
     Row("get_requester", own_requester_by_name, "GET " + USERS + "{requester}?", 200),
+    Row("get_requester_app", own_app, "GET /v1.0/servicePrincipals(appId=%27{app}%27)?", 200,
+        ORDERED),
+    Row("get_requester_app", unknown_app, "GET /v1.0/servicePrincipals(appId=%27{app}%27)?", 404),
     Row("get_deleted_user", by_id, "GET " + BIN + "{id}/microsoft.graph.user?", 200,
         (401, *ORDERED)),
     Row("get_deleted_user", nobody_by_id, "GET " + BIN + "{id}/microsoft.graph.user?", 404),
@@ -119,6 +158,11 @@ ROWS = [
     Row("get_user_by_name", nobody_by_name, "GET " + USERS + "{name}?", 404),
     Row("get_role_assignments", by_id, "GET /v1.0/roleManagement/directory/roleAssignments?$filter="
         "principalId%20eq%20%27{id}%27", 200, ORDERED),
+    Row("find_users_by_address", address_of_user, "GET /v1.0/users?$filter={held}", 200, ORDERED),
+    Row("find_groups_by_address", address_of_group, "GET /v1.0/groups?$filter={held}", 200,
+        ORDERED),
+    Row("find_contacts_by_address", address_of_contact, "GET /v1.0/contacts?$filter={held}", 200,
+        ORDERED),
     Row("get_manager", by_id, "GET " + USERS + "{id}/manager?", 200, ORDERED),
     Row("get_manager", without_manager, "GET " + USERS + "{id}/manager?", 404),
     Row("restore", by_id, "POST " + BIN + "{id}/restore", 200, (404, *ORDERED)),
@@ -177,9 +221,11 @@ class Traffic:
 def traffic(kafka, tmp_path_factory):
     folder = tmp_path_factory.mktemp("graph")
     record = os.path.join(folder, "traffic.jsonl")
-    settings = {"policy": {"secret_recipients": ["manager", f"@{DOMAIN}"],
-                           "allow": ["rename-restored"]}}
+    apps = [str(uuid.uuid4()) for _ in range(8)]
+    settings = {"policy": {"requester_apps": apps, "allow": ["rename-restored"],
+                           "secret_recipients": ["manager", f"@{DOMAIN}"]}}
     with Scene(folder, kafka, settings, record=record) as scene:
+        scene.apps = iter(apps)
         yield Traffic(scene, record)
 
 
