@@ -207,7 +207,9 @@ class Traffic:
             more = {"headers": {"Retry-After": "1"}} if status == 429 else {}
             scene.directory.fault(kind="answer", method=method, target=target, status=status,
                                   **more)
-        return scene.requests.restore(asked["named"], **asked.get("data", {}))
+        data = asked.get("data", {})
+        return scene.requests.restore(asked["named"], **data) if "named" in asked else \
+            scene.requests.send(data)
 
     def of(self, row, status):
         """The answers that the call of a case was given."""
