@@ -363,33 +363,12 @@ static bool data_check(struct json_in *in, const struct request_data *data)
            absent_check(in, of_items, ARRAY_SIZE(of_items), "belongs to the items of users");
 }
 
-/* Valid by the contract, but not carried out: refused here and nowhere else. */
-static bool supported_check(struct json_in *in, const struct request_data *data)
-{
-    const struct restore_request *request = &data->request;
-    const struct presence later[] = {
-        {"planHash", request->plan_hash[0] != '\0'},
-    };
-    if (request->mode == MODE_PLAN) {
-        json_in_enter(in, "mode");
-        return json_in_fail(in, "`%s` is not supported by this version",
-                            request_mode_word(request->mode));
-    }
-    if (!absent_check(in, later, ARRAY_SIZE(later), "is not supported by this version"))
-        return false;
-    for (int i = 0; data->items != NULL && i < data->items->n; i++)
-        if (data->items->requests[i].plan_hash[0] != '\0')
-            return json_in_fail(in, "users[%d].planHash is not supported by this version", i);
-    return true;
-}
-
 bool request_data_read(struct json_in *in, const json_t *value, struct restore_request *ret_request,
                        struct request_items **ret_items)
 {
     struct request_data data = {0};
     size_t mark = json_in_enter(in, "data");
-    if (!json_in_object(in, value, &DATA, &data) || !data_check(in, &data) ||
-        !supported_check(in, &data)) {
+    if (!json_in_object(in, value, &DATA, &data) || !data_check(in, &data)) {
         free(data.items);
         return false;
     }

@@ -154,7 +154,7 @@ static struct job_action target_answered(struct job *job, const struct directory
 }
 
 /* The name to try after a clash. Each is tried by restoring: the restore is the arbiter. */
-static bool next_name(struct job *job)
+bool job_next_name(struct job *job)
 {
     const struct intent *plan = &job->intent;
     if (plan->name_policy != NAME_POLICY_RENAME_RESTORED)
@@ -184,12 +184,13 @@ static struct job_action name_looked_up(struct job *job)
 
 static struct job_action name_taken(struct job *job)
 {
-    if (next_name(job))
+    if (job_next_name(job))
         return job_change(job, JOB_RESTORE);
     /* Freed, and taken still: not every replica has heard of it, or another was faster. */
     if (job->freeing == FREEING_DONE && !job_is_past(job, job->holder_doubt_mono_ms + JOB_LAG_MS))
         return job_look_again(job, JOB_RESTORE, job->holder_doubt_mono_ms);
     bool chosen = job->new_name[0] != '\0' && job->rename_number == 0;
+    job_conflicts_clear(job);
     return job_look_for_name(job, chosen ? job->new_name : job->before.user_principal_name,
                              name_looked_up);
 }
@@ -211,6 +212,7 @@ static struct job_action address_taken(struct job *job, const struct directory_a
         job->reconcile = true;
         return job_change(job, JOB_RESTORE);
     }
+    job_conflicts_clear(job);
     job_seek_addresses(job, answer);
     return job_look_for_addresses(job, addresses_looked_up);
 }

@@ -3,6 +3,7 @@
  *
  *   START -> REQUESTER -> FIND -> TARGET -> INTENT -> RESTORE -> MANAGER -> PASSWORD -> READ_BACK
  *   list: START -> REQUESTER -> LIST
+ *   plan, planHash: ... -> TARGET -> HOLDER -> HOLDER_ROLES -> ADDRESS_... -> planned, or INTENT
  *   RESUME -> (settle) -> active: INTENT -> PASSWORD; in the bin: REQUESTER -> ... -> RESTORE
  *   RESTORE -> name clash -> HOLDER -> HOLDER_ROLES -> INTENT -> FREE -> RESTORE -> ...
  *   RESTORE -> refused after FREE -> INTENT -> UNDO -> what it was refused with
@@ -144,6 +145,8 @@ struct job {
     struct job_action (*after_look_up)(struct job *job);
     enum reason look_up_failed; /* REASON_OK: conflicts[] is all there is to know */
     char sought_name[NAME_BYTES + 1];
+    bool planning;            /* job_plan.c goes on with what is found */
+    bool name_resolved;       /* by the policy, as far as a plan can tell */
     const char *next_address; /* of `sought`, to be asked for next; NULL: none left */
     bool directory_named;     /* `sought` is what the directory named */
     /* the holder who gives way */

@@ -51,7 +51,7 @@ static struct job_action conflict_with_holder(struct job *job)
     return job_finish(job, REASON_NAME_CONFLICT);
 }
 
-static bool next_holder_name(struct job *job)
+bool job_next_holder_name(struct job *job)
 {
     const char *chosen = job->request.rename_active_to;
     char *to = job->intent.holder.to;
@@ -76,14 +76,14 @@ static struct job_action change_holder(struct job *job)
 {
     if (job->intent.name_policy == NAME_POLICY_REPLACE_ACTIVE)
         job->intent.holder.to[0] = '\0';
-    else if (!next_holder_name(job))
+    else if (!job_next_holder_name(job))
         return conflict_with_holder(job);
     job->intent.phase = INTENT_FREE;
     job->intent_stands = false;
     return job_change(job, JOB_FREE);
 }
 
-static bool is_protected(struct job *job)
+bool job_holder_is_protected(struct job *job)
 {
     struct policy_facts facts = job_facts(job);
     facts.target = &job->holder;
@@ -92,14 +92,20 @@ static bool is_protected(struct job *job)
     return job->holder_protected;
 }
 
-struct job_action job_free(struct job *job)
+void job_holder_choose(struct job *job)
 {
+    memset(&job->intent.holder, 0, sizeof job->intent.holder);
     memcpy(job->intent.holder.id, job->holder.id, sizeof job->intent.holder.id);
     memcpy(job->intent.holder.from, job->holder.user_principal_name,
            sizeof job->intent.holder.from);
     job->holder_number = 0;
     job->n_holder_roles = -1;
-    if (is_protected(job))
+}
+
+struct job_action job_free(struct job *job)
+{
+    job_holder_choose(job);
+    if (job_holder_is_protected(job))
         return conflict_with_holder(job);
     return job->rules->reject_privileged_targets ? job_ask(job, JOB_HOLDER_ROLES)
                                                  : change_holder(job);
@@ -108,13 +114,17 @@ struct job_action job_free(struct job *job)
 struct job_action job_holder_roles_answered(struct job *job, const struct directory_answer *answer)
 {
     job->n_holder_roles = answer->status == DIRECTORY_YES ? answer->n_roles : 0;
-    return is_protected(job) ? conflict_with_holder(job) : change_holder(job);
+    if (job->planning)
+        return job_plan_holder(job);
+    return job_holder_is_protected(job) ? conflict_with_holder(job) : change_holder(job);
 }
 
 /* What an earlier incarnation, or a lost call, did to the holder is found out before anything is
  * changed. */
 struct job_action job_proceed(struct job *job)
 {
+    if (job_plans(job))
+        return job_plan(job);
     return job->freeing == FREEING_DOUBTFUL ? job_ask(job, JOB_CONFIRM_FREE)
                                             : job_change(job, JOB_RESTORE);
 }

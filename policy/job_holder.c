@@ -32,7 +32,6 @@ bool job_has_conflict(const struct job *job, const char *value)
 struct job_action job_look_for_name(struct job *job, const char *name,
                                     struct job_action (*then)(struct job *job))
 {
-    job_conflicts_clear(job);
     job->after_look_up = then;
     text_copy(job->sought_name, sizeof job->sought_name, name);
     return job_ask(job, JOB_HOLDER);
@@ -84,7 +83,6 @@ void job_seek_addresses(struct job *job, const struct directory_answer *answer)
 struct job_action job_look_for_addresses(struct job *job,
                                          struct job_action (*then)(struct job *job))
 {
-    job_conflicts_clear(job);
     job->after_look_up = then;
     job->next_address = string_list_next(&job->sought, NULL);
     return job->next_address == NULL ? then(job) : job_ask(job, JOB_ADDRESS_USERS);

@@ -86,8 +86,10 @@ static bool notification_is_due(const struct job *job)
 static void sum_up_restored(struct job *job)
 {
     struct outcome *outcome = &job->outcome;
-    outcome->password = job->password_set ? PASSWORD_GENERATED : PASSWORD_LEFT;
-    if (!job->password_set)
+    bool planned = job->request.mode == MODE_PLAN;
+    bool password_set = planned ? job->intent.generate_password : job->password_set;
+    outcome->password = password_set ? PASSWORD_GENERATED : PASSWORD_LEFT;
+    if (!password_set)
         outcome->todo |= TODO_PASSWORD_NOT_SET;
     if (job->before.synced)
         outcome->todo |= TODO_WAS_SYNCHRONISED;

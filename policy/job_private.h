@@ -25,6 +25,7 @@ struct policy_facts job_facts(const struct job *job);
  * the request. Both dates are the directory's, so the five minutes of rule_request_age do not
  * apply. */
 enum reason job_found_deleted(struct job *job, const struct user_facts *user);
+bool job_next_name(struct job *job); /* into job->new_name; false: the policy has no other */
 
 /* job_holder.c: the look-ups add to outcome.conflicts what they find held, by others than the user,
  * and then go on with job->after_look_up. */
@@ -47,7 +48,10 @@ struct job_action job_addresses_answered(struct job *job, const struct directory
 struct job_action job_without_holder(struct job *job, enum reason reason);
 
 /* job_free.c: the active user gives way, and gets it back when the restore is refused for good. */
-bool job_frees(const struct job *job); /* by the plan */
+bool job_frees(const struct job *job);   /* by the plan */
+void job_holder_choose(struct job *job); /* job->holder is the one */
+bool job_holder_is_protected(struct job *job);
+bool job_next_holder_name(struct job *job); /* into intent.holder.to; false: there is no other */
 /* job->holder bears the name: by the rules, the journal, and only then the change. */
 struct job_action job_free(struct job *job);
 /* The rules said yes: the next change of the plan. */
@@ -84,6 +88,11 @@ struct job_action job_administrator_answered(struct job *job,
 struct job_action job_without_administrator(struct job *job, enum reason reason);
 struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_read_back(struct job *job, enum reason reason);
+
+/* job_plan.c */
+bool job_plans(const struct job *job);       /* looks before it changes anything, or only looks */
+struct job_action job_plan(struct job *job); /* the rules said yes */
+struct job_action job_plan_holder(struct job *job); /* job->holder is known, as are his roles */
 
 /* job_list.c */
 void job_list_wish(const struct job *job, struct list_wish *ret_wish);

@@ -66,8 +66,11 @@ struct outcome {
     enum password_result password;
     unsigned todo;
     const struct user_list *list; /* LISTED; the caller's */
-    bool restored;                /* needs_hands: what is certain, `done[]` */
-    struct freed_user freed;      /* succeeded, needs_hands */
+    /* of mode `plan` */
+    char plan_hash[PLAN_HASH_CHARS + 1];          /* "": the facts were not all read */
+    char new_user_principal_name[NAME_BYTES + 1]; /* that he would get; "": he keeps his */
+    bool restored;                                /* needs_hands: what is certain, `done[]` */
+    struct freed_user freed;                      /* succeeded, needs_hands */
     int n_conflicts;
     const struct conflict *conflicts;
     bool resolution[NAME_POLICIES]; /* policies with which sending it again may help */

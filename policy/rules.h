@@ -28,6 +28,7 @@ unsigned recipient_word(const char *text);
 
 /* The `policy` section of the configuration, and what of the others a decision needs. */
 struct policy_rules {
+    char default_tenant[TENANT_BYTES + 1]; /* of requests that name none; "": there are several */
     int retention_days;
     bool check_requester;
     int n_requester_roles;

@@ -16,6 +16,11 @@ static const struct {
 #undef X
 };
 
+const char *event_kind_word(enum event_kind kind)
+{
+    return kinds[kind].word;
+}
+
 enum out_topic event_topic(enum event_kind kind, enum request_mode mode)
 {
     return mode == MODE_RESTORE ? kinds[kind].topic : TOPIC_PLANS;

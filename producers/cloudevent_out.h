@@ -15,6 +15,7 @@
     X(EVENT_CONFLICT,     "conflict",               TOPIC_CONFLICTS) \
     X(EVENT_FAILED,       "failed",                 TOPIC_FAILED) \
     X(EVENT_BATCH_COMPLETED, "batch-completed",     TOPIC_BATCHES) \
+    X(EVENT_PLANNED,      "planned",                TOPIC_PLANS) \
     X(EVENT_LISTED,       "listed",                 TOPIC_PLANS) \
     X(EVENT_NOTIFICATION, "notification-requested", TOPIC_NOTIFICATIONS)
 /* clang-format on */
@@ -45,6 +46,8 @@ int cloudevent_encode(const struct event_settings *settings, const struct cloude
 /* The kind of a published type, EVENT_KIND_COUNT for none. Its prefix does not count: the journal
  * may hold events from before events.type_prefix was changed. */
 enum event_kind event_kind_of_type(const void *type, size_t type_bytes);
+/* As it stands in the type, the schema and the event's id. */
+const char *event_kind_word(enum event_kind kind);
 /* The answers to `plan` and `list` have a topic of their own, failures too (contract 2). */
 enum out_topic event_topic(enum event_kind kind, enum request_mode mode);
 

@@ -1,6 +1,7 @@
 #include "producers/outcome_encode.h"
 
 #include "producers/cloudevent_out.h"
+#include "producers/list_encode.h"
 #include "producers/request_encode.h"
 
 #include <assert.h>
@@ -106,26 +107,6 @@ static void encode_common(struct json_out *out, const struct event_settings *set
     encode_directory(out, outcome);
 }
 
-/* {key, event}, with an id of its own so that pressing twice acts once (contract 4). */
-static void encode_ready_request(struct json_out *out, const char *name,
-                                 const struct restore_request *ready, const char *id_kind,
-                                 const struct event_settings *settings)
-{
-    struct restore_request request = *ready;
-    char key[IDENTITY_BYTES + 1], id[GUID_CHARS + 1];
-    request_uuid(ready, id_kind, id);
-    request.envelope.requested_at_ms = 0; /* its age counts from sending */
-    if (request.envelope.correlation_id[0] == '\0')
-        (void)text_copy(request.envelope.correlation_id, sizeof request.envelope.correlation_id,
-                        ready->envelope.id);
-    (void)text_copy(request.envelope.id, sizeof request.envelope.id, id);
-    request_key(&request, key);
-    json_out_open_object(out, name);
-    json_out_text(out, "key", key);
-    request_encode(out, "event", &request, settings->type_prefix);
-    json_out_close_object(out);
-}
-
 static void encode_todo(struct json_out *out, unsigned todo, const char *first)
 {
     static const char *const words[] = {"sign_in_disabled",       "no_licence",
@@ -171,8 +152,9 @@ static void encode_succeeded(struct json_out *out, const struct outcome *outcome
     json_out_text(out, "disposition", reason_code(outcome->reason));
     json_out_open_object(out, "changes");
     if (before != NULL) {
+        const char *planned = outcome->new_user_principal_name;
         encode_change(out, "userPrincipalName", before->user_principal_name,
-                      outcome->user_principal_name);
+                      planned[0] != '\0' ? planned : outcome->user_principal_name);
         encode_change(out, "mail", before->mail, outcome->mail);
     }
     if (outcome->removed_addresses != NULL && outcome->removed_addresses->n > 0)
@@ -231,7 +213,7 @@ static void encode_resend(struct json_out *out, const struct event_settings *set
         return;
     struct restore_request request = *outcome->request;
     request.not_after_ms = 0;
-    encode_ready_request(out, "resend", &request, "resend", settings);
+    request_encode_ready(out, "resend", &request, "resend", settings->type_prefix);
 }
 
 static bool has_resolution(const struct outcome *outcome)
@@ -247,7 +229,7 @@ static void encode_resolution(struct json_out *out, const struct event_settings 
 {
     json_out_open_object(out, NULL);
     json_out_text(out, "policy", policy);
-    encode_ready_request(out, "request", request, policy, settings);
+    request_encode_ready(out, "request", request, policy, settings->type_prefix);
     json_out_close_object(out);
 }
 
@@ -268,11 +250,13 @@ static void encode_resolutions(struct json_out *out, const struct event_settings
         if (policy != NAME_POLICY_RENAME_ACTIVE || request.name_policy == policy)
             request.rename_active_to[0] = '\0';
         request.name_policy = policy;
+        request.plan_hash[0] = '\0'; /* of a plan under another policy */
         encode_resolution(out, settings, &request, name_policy_word(policy));
     }
     if (outcome->resolution_remove) {
         struct restore_request request = *outcome->request;
         request.address_policy = ADDRESS_POLICY_REMOVE;
+        request.plan_hash[0] = '\0';
         encode_resolution(out, settings, &request, address_policy_word(ADDRESS_POLICY_REMOVE));
     }
     json_out_close_array(out);
@@ -337,57 +321,72 @@ static void encode_failed(struct json_out *out, const struct event_settings *set
     encode_resend(out, settings, outcome);
 }
 
-static void encode_listed(struct json_out *out, const struct user_list *list)
+static void encode_end(struct json_out *out, const struct event_settings *settings,
+                       const struct outcome *outcome)
 {
-    json_out_open_array(out, "users");
-    for (int i = 0; i < list->n; i++) {
-        const struct listed_user *user = &list->users[i];
-        json_out_open_object(out, NULL);
-        json_out_text(out, "id", user->id);
-        json_out_text(out, "userPrincipalName", user->user_principal_name);
-        json_out_text(out, "displayName", user->display_name);
-        json_out_time(out, "deletedAt", user->deleted_at_ms);
-        json_out_time(out, "restorableUntil", user->restorable_until_ms);
-        json_out_bool(out, "synced", user->synced);
-        json_out_close_object(out);
+    switch (reason_verdict(outcome->reason)) {
+    case VERDICT_SUCCEEDED:
+        if (outcome->reason == REASON_LISTED)
+            list_encode(out, outcome->list);
+        else
+            encode_succeeded(out, outcome);
+        break;
+    case VERDICT_CONFLICT:
+        encode_conflicts(out, outcome);
+        encode_resolutions(out, settings, outcome);
+        break;
+    case VERDICT_FAILED: encode_failed(out, settings, outcome); break;
+    case VERDICT_PROCEED: assert(false && "an outcome has a verdict");
     }
-    json_out_close_array(out);
-    json_out_bool(out, "truncated", list->truncated);
+}
+
+/* The outcome that a restore would have now, and the request for it. Ready requests of a plan ask
+ * for plans again, but for `apply`: nobody who follows a way out changes anything unasked. */
+static void encode_planned(struct json_out *out, const struct event_settings *settings,
+                           const struct outcome *outcome)
+{
+    static const char *const words[] = {[VERDICT_SUCCEEDED] = "restore",
+                                        [VERDICT_CONFLICT] = "conflict",
+                                        [VERDICT_FAILED] = "fail"};
+    json_out_text(out, "would", words[reason_verdict(outcome->reason)]);
+    json_out_text(out, "planHash", outcome->plan_hash);
+    encode_end(out, settings, outcome);
+    if (outcome->reason != REASON_RESTORED)
+        return;
+    struct restore_request request = *outcome->request;
+    request.mode = MODE_RESTORE;
+    memcpy(request.plan_hash, outcome->plan_hash, sizeof request.plan_hash);
+    request_encode_ready(out, "apply", &request, "apply", settings->type_prefix);
+}
+
+static enum event_kind kind_of(const struct outcome *outcome)
+{
+    static const enum event_kind kinds[] = {[VERDICT_SUCCEEDED] = EVENT_SUCCEEDED,
+                                            [VERDICT_CONFLICT] = EVENT_CONFLICT,
+                                            [VERDICT_FAILED] = EVENT_FAILED};
+    if (outcome->request->mode == MODE_PLAN)
+        return EVENT_PLANNED;
+    return outcome->reason == REASON_LISTED ? EVENT_LISTED : kinds[reason_verdict(outcome->reason)];
 }
 
 int outcome_encode(const struct event_settings *settings, const struct outcome *outcome,
                    struct json_out *scratch, struct out_message **ret_event)
 {
-    enum event_kind kind = EVENT_FAILED;
-    char id_kind[32] = "failed", id[GUID_CHARS + 1], object_id[GUID_CHARS + 1];
+    enum event_kind kind = kind_of(outcome);
+    char id_kind[32], id[GUID_CHARS + 1], object_id[GUID_CHARS + 1];
     json_out_reset(scratch);
     json_out_open_object(scratch, NULL);
     encode_common(scratch, settings, outcome);
-    switch (reason_verdict(outcome->reason)) {
-    case VERDICT_SUCCEEDED:
-        if (outcome->reason == REASON_LISTED) {
-            kind = EVENT_LISTED;
-            (void)text_copy(id_kind, sizeof id_kind, "listed");
-            encode_listed(scratch, outcome->list);
-            break;
-        }
-        kind = EVENT_SUCCEEDED;
-        (void)text_copy(id_kind, sizeof id_kind, "succeeded");
-        encode_succeeded(scratch, outcome);
-        break;
-    case VERDICT_CONFLICT:
-        kind = EVENT_CONFLICT;
-        (void)text_copy(id_kind, sizeof id_kind, "conflict");
-        encode_conflicts(scratch, outcome);
-        encode_resolutions(scratch, settings, outcome);
-        break;
-    case VERDICT_FAILED: encode_failed(scratch, settings, outcome); break;
-    case VERDICT_PROCEED: assert(false && "an outcome has a verdict");
-    }
+    if (kind == EVENT_PLANNED)
+        encode_planned(scratch, settings, outcome);
+    else
+        encode_end(scratch, settings, outcome);
     json_out_close_object(scratch);
     if (outcome->reason == REASON_REQUEST_ID_REUSED)
         (void)snprintf(id_kind, sizeof id_kind, "failed:reused:%.16s",
                        outcome->request->envelope.digest);
+    else
+        (void)text_copy(id_kind, sizeof id_kind, event_kind_word(kind));
     request_uuid(outcome->request, id_kind, id);
     outcome_object_id(outcome, object_id);
     struct cloudevent event = {.kind = kind,

@@ -1,4 +1,5 @@
-/* An outcome as the event that readers get: succeeded, conflict or failed (contract 4). */
+/* An outcome as the event that readers get: succeeded, conflict, failed, planned or listed
+ * (contract 4). */
 #ifndef PRODUCERS_OUTCOME_ENCODE_H
 #define PRODUCERS_OUTCOME_ENCODE_H
 
@@ -10,7 +11,7 @@
  * no JSON is parsed for it; whoever changes this changes what stands in the journals. */
 #define OUTCOME_BEGIN "{\"replayed\":false,"
 
-/* The event, for the topic of its verdict. Its id follows from the request; that of
+/* The event, for the topic of its verdict or mode. Its id follows from the request; that of
  * REASON_REQUEST_ID_REUSED from the digest too, because the plain id is the original's. -ENOMEM. */
 int outcome_encode(const struct event_settings *settings, const struct outcome *outcome,
                    struct json_out *scratch, struct out_message **ret_event);

@@ -117,3 +117,22 @@ void request_encode(struct json_out *out, const char *name, const struct restore
     encode_data(out, request);
     json_out_close_object(out);
 }
+
+void request_encode_ready(struct json_out *out, const char *name,
+                          const struct restore_request *ready, const char *id_kind,
+                          const char *type_prefix)
+{
+    struct restore_request request = *ready;
+    char key[IDENTITY_BYTES + 1], id[GUID_CHARS + 1];
+    request_uuid(ready, id_kind, id);
+    request.envelope.requested_at_ms = 0; /* its age counts from sending */
+    if (request.envelope.correlation_id[0] == '\0')
+        (void)text_copy(request.envelope.correlation_id, sizeof request.envelope.correlation_id,
+                        ready->envelope.id);
+    (void)text_copy(request.envelope.id, sizeof request.envelope.id, id);
+    request_key(&request, key);
+    json_out_open_object(out, name);
+    json_out_text(out, "key", key);
+    request_encode(out, "event", &request, type_prefix);
+    json_out_close_object(out);
+}

@@ -15,6 +15,12 @@ void request_key(const struct restore_request *request, char ret_key[IDENTITY_BY
 void request_encode(struct json_out *out, const char *name, const struct restore_request *request,
                     const char *type_prefix);
 
+/* A ready request, {key, event}: the event without `time`, so that its age counts from sending, and
+ * with an id of its own, made of `id_kind`, so that pressing twice acts once (contract 4). */
+void request_encode_ready(struct json_out *out, const char *name,
+                          const struct restore_request *ready, const char *id_kind,
+                          const char *type_prefix);
+
 /* {"user":…} and {"requestedBy":…} as events and requests both say them; nothing for nobody. */
 void request_encode_named(struct json_out *out, const char *name, const struct named *named);
 void request_encode_ticket(struct json_out *out, const struct restore_request *request);

@@ -134,6 +134,9 @@ void settings_finish(struct loader *loader)
     check_policy(loader);
     for (int i = 0; i < settings->n_tenant_entries; i++)
         finish_tenant(loader, i);
+    if (settings->n_tenant_entries == 1)
+        text_copy(settings->policy.default_tenant, sizeof settings->policy.default_tenant,
+                  settings->tenant_entries[0].settings.name);
     if (loader->use != SETTINGS_WORKER)
         return;
     check_files(loader);

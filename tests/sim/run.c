@@ -261,6 +261,7 @@ static void watch_finish(struct run *run, const struct watch *watch)
     expect(run, world->n_restored <= 1, "restored at most once");
     expect(run, !world->has_late, "nothing is on the wire");
     if (run->request.mode != MODE_RESTORE) {
+        expect(run, world->holder.n_freed == 0, "an answer frees no name");
         expect(run, outcome->to.n == 0, "who only asks has nobody mailed");
         expect(run, world->n_restored == 0 && world->password == 0, "an answer changes nothing");
         return;

@@ -8,6 +8,7 @@
 #include "tests/sim/situations.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void plain(struct run *run)
 {
@@ -138,6 +139,26 @@ static void not_after_a_minute(struct run *run)
     run->request.not_after_ms = GIVEN_NOW_MS + MINUTE_MS;
 }
 
+static void a_list(struct run *run)
+{
+    run->request.mode = MODE_LIST;
+    run->request.user = (struct named){0};
+}
+
+static void a_plan(struct run *run)
+{
+    run->request.mode = MODE_PLAN;
+    run->world.name_taken = true;
+    run->world.address_taken = true;
+}
+
+static void a_plan_to_rename(struct run *run)
+{
+    a_plan(run);
+    run->world.n_template_names_taken = 2;
+    run->request.name_policy = NAME_POLICY_RENAME_RESTORED;
+}
+
 static void rename_active(struct run *run)
 {
     run->world.name_taken = true;
@@ -250,10 +271,46 @@ static void replace_and_reject_addresses(struct run *run)
     address_rejected(run);
 }
 
-static void a_list(struct run *run)
+static void a_plan_to_rename_the_active(struct run *run)
 {
-    run->request.mode = MODE_LIST;
-    run->request.user = (struct named){0};
+    rename_active_by_template(run);
+    run->request.mode = MODE_PLAN;
+}
+
+/* That of the plan for the same situation. */
+static void with_its_plan_hash(struct run *run)
+{
+    static struct run plan;
+    memcpy(&plan, run, offsetof(struct run, job));
+    plan.request.mode = MODE_PLAN;
+    plan.script = (struct script){0};
+    plan.traced = false;
+    run_restore(&plan);
+    memcpy(run->request.plan_hash, plan.job.outcome.plan_hash, sizeof run->request.plan_hash);
+}
+
+static void planned(struct run *run)
+{
+    with_its_plan_hash(run);
+}
+
+static void planned_to_rename(struct run *run)
+{
+    rename_by_template(run);
+    run->world.address_taken = true;
+    with_its_plan_hash(run);
+}
+
+static void planned_to_replace(struct run *run)
+{
+    replace_active(run);
+    with_its_plan_hash(run);
+}
+
+static void planned_otherwise(struct run *run)
+{
+    with_its_plan_hash(run);
+    run->world.name_taken = true;
 }
 
 const struct situation situations[] = {
@@ -297,6 +354,13 @@ const struct situation situations[] = {
     {"roles read for another", false, roles_read_for_another},
     {"another is faster", false, another_is_faster},
     {"a list", false, a_list},
+    {"a plan", false, a_plan},
+    {"a plan to rename", false, a_plan_to_rename},
+    {"a plan to rename the active", false, a_plan_to_rename_the_active},
+    {"planned", false, planned},
+    {"planned to rename", false, planned_to_rename},
+    {"planned to replace", false, planned_to_replace},
+    {"planned otherwise", false, planned_otherwise},
     {"not after a minute", false, not_after_a_minute},
 };
 const int n_situations = sizeof situations / sizeof situations[0];

@@ -8,6 +8,8 @@
 
 #include "tests/sim/run.h"
 
+#include <string.h>
+
 static struct run run;
 
 static int the_plain_case(void **state)
@@ -151,6 +153,194 @@ static void a_list_that_is_refused_fails(void **state)
     fault(FAULT_DENIED);
     assert_story(REASON_DIRECTORY_DENIED,
                  "requester: yes\nlist: denied\nfinish: directory_denied\n");
+}
+
+#define MAY_ASK                                                                                    \
+    "requester: yes\n"                                                                             \
+    "find: yes\n"                                                                                  \
+    "target: not found\n"
+#define ADDRESSES                                                                                  \
+    "address_users: yes\n"                                                                         \
+    "address_groups: yes\n"                                                                        \
+    "address_contacts: yes\n"
+
+static void asked_for_a_plan(void)
+{
+    run.request.mode = MODE_PLAN;
+    run.script.from = DIRECTORY_USER_BY_NAME;
+}
+
+static void a_plan_reads_and_tells_what_a_restore_would_do(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    assert_story(REASON_RESTORED, MAY_ASK "holder: not found\n" ADDRESSES "finish: restored\n");
+    const struct outcome *outcome = &run.job.outcome;
+    assert_int_equal(strlen(outcome->plan_hash), PLAN_HASH_CHARS);
+    assert_int_equal(outcome->password, PASSWORD_GENERATED);
+    assert_string_equal(outcome->new_user_principal_name, "");
+    assert_null(outcome->removed_addresses);
+    assert_false(outcome->restored);
+    assert_int_equal(outcome->n_operations, 0);
+}
+
+static void a_plan_names_the_first_free_name_and_what_would_be_removed(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.world.name_taken = true;
+    run.world.n_template_names_taken = 1;
+    run.world.address_taken = true;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    assert_story(REASON_RESTORED, MAY_ASK "holder: yes\nholder: yes\nholder: not found\n" ADDRESSES
+                                          "finish: restored\n");
+    const struct outcome *outcome = &run.job.outcome;
+    assert_string_equal(outcome->new_user_principal_name, "ola.3@contoso.com");
+    assert_string_equal(outcome->user_principal_name, GIVEN_USER_NAME);
+    assert_non_null(outcome->removed_addresses);
+    assert_int_equal(outcome->n_conflicts, 0);
+}
+
+static void a_plan_tells_the_conflict(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.world.name_taken = true;
+    run.world.address_taken = true;
+    run.request.address_policy = ADDRESS_POLICY_REJECT;
+    assert_story(REASON_NAME_CONFLICT, MAY_ASK "holder: yes\n" ADDRESSES "finish: name_conflict\n");
+    const struct outcome *outcome = &run.job.outcome;
+    assert_true(outcome->n_conflicts > 1);
+    assert_true(outcome->resolution[NAME_POLICY_RENAME_RESTORED]);
+    assert_int_equal(strlen(outcome->plan_hash), PLAN_HASH_CHARS);
+}
+
+static void a_plan_names_whom_it_would_rename(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.world.name_taken = true;
+    run.world.n_template_names_taken = 1;
+    run.rules.name_policy_allowed[NAME_POLICY_RENAME_ACTIVE] = true;
+    run.request.name_policy = NAME_POLICY_RENAME_ACTIVE;
+    assert_story(REASON_RESTORED, MAY_ASK "holder: yes\nholder_roles: not found\nholder: yes\n"
+                                          "holder: not found\n" ADDRESSES "finish: restored\n");
+    const struct freed_user *freed = &run.job.outcome.freed;
+    assert_int_equal(freed->how, FREED_RENAMED);
+    assert_string_equal(freed->from, GIVEN_USER_NAME);
+    assert_string_equal(freed->to, "ola.3@contoso.com");
+    assert_int_equal(freed->told.n, 0);
+}
+
+static void a_plan_would_not_replace_an_administrator(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.world.name_taken = true;
+    run.world.n_holder_roles = 1;
+    run.rules.name_policy_allowed[NAME_POLICY_REPLACE_ACTIVE] = true;
+    run.request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+    assert_story(REASON_NAME_CONFLICT,
+                 MAY_ASK "holder: yes\nholder_roles: yes\n" ADDRESSES "finish: name_conflict\n");
+    assert_int_equal(run.job.outcome.freed.how, FREED_NOBODY);
+}
+
+static void a_plan_without_all_the_facts_has_no_hash(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.script.from = DIRECTORY_GROUPS_BY_ADDRESS;
+    fault(FAULT_DENIED);
+    assert_story(REASON_DIRECTORY_DENIED,
+                 MAY_ASK "holder: not found\naddress_users: yes\naddress_groups: denied\n"
+                         "address_contacts: yes\nfinish: directory_denied\n");
+    assert_string_equal(run.job.outcome.plan_hash, "");
+}
+
+static void a_plan_of_a_stranger_reads_nobody(void **state)
+{
+    (void)state;
+    asked_for_a_plan();
+    run.world.requester_is_nobody = true;
+    assert_story(REASON_REQUESTER_NOT_AUTHORIZED,
+                 "requester: yes\nfinish: requester_not_authorized\n");
+}
+
+/* The hash of a plan for the situation that `run` is in. */
+static void plan_first(void)
+{
+    char hash[PLAN_HASH_CHARS + 1];
+    run.request.mode = MODE_PLAN;
+    run.traced = false;
+    run_restore(&run);
+    assert_null(run.broken);
+    memcpy(hash, run.job.outcome.plan_hash, sizeof hash);
+    assert_string_not_equal(hash, "");
+    run.request.mode = MODE_RESTORE;
+    run.traced = true;
+    memcpy(run.request.plan_hash, hash, sizeof hash);
+}
+
+static void a_restore_with_its_plans_hash_is_carried_out(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    plan_first();
+    assert_story(REASON_RESTORED, MAY_ASK "holder: yes\nholder: not found\n" ADDRESSES
+                                          "intent: committed\nrestore: yes\n" DELIVERED);
+    assert_string_equal(run.job.outcome.user_principal_name, "ola.2@contoso.com");
+}
+
+static void a_hash_knows_no_clock_and_no_requester(void **state)
+{
+    (void)state;
+    plan_first();
+    run.request.requested_by.by = NAMED_BY_NAME;
+    text_copy(run.request.requested_by.text, sizeof run.request.requested_by.text,
+              "another@contoso.com");
+    run.rules.request_deadline_ms += HOUR_MS;
+    run.rules.retention_days--;
+    run.rules.secret_words |= RECIPIENT_REQUESTER;
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+}
+
+static void other_facts_make_the_plan_stale_before_anything_is_announced(void **state)
+{
+    (void)state;
+    plan_first();
+    run.world.name_taken = true;
+    assert_story(REASON_PLAN_STALE, MAY_ASK "holder: yes\n" ADDRESSES "finish: plan_stale\n");
+    assert_int_equal(run.world.n_restored, 0);
+}
+
+static void another_policy_makes_the_plan_stale(void **state)
+{
+    (void)state;
+    plan_first();
+    run.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    assert_story(REASON_PLAN_STALE, MAY_ASK "holder: not found\n" ADDRESSES "finish: plan_stale\n");
+}
+
+/* What was begun by the plan is finished, though the restored user bears the name by now. */
+static void a_planned_restore_that_was_announced_is_finished(void **state)
+{
+    (void)state;
+    run.world.name_taken = true;
+    run.rules.name_policy_allowed[NAME_POLICY_REPLACE_ACTIVE] = true;
+    run.request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
+    const struct world given = run.world;
+    plan_first();
+    for (int action = 0; action < 16; action++) {
+        run.world = given;
+        crash(action, CRASH_AFTER);
+        run_restore(&run);
+        if (run.broken != NULL)
+            fail_msg("crash after action %d: %s\n%s", action, run.broken, run.trace);
+        assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    }
 }
 
 static void a_lost_reply_is_looked_for_among_the_active(void **state)
@@ -623,6 +813,18 @@ int main(void)
         STORY(a_stranger_is_not_told_who_is_deleted),
         STORY(a_list_is_asked_for_again_while_the_directory_is_busy),
         STORY(a_list_that_is_refused_fails),
+        STORY(a_plan_reads_and_tells_what_a_restore_would_do),
+        STORY(a_plan_names_the_first_free_name_and_what_would_be_removed),
+        STORY(a_plan_tells_the_conflict),
+        STORY(a_plan_names_whom_it_would_rename),
+        STORY(a_plan_would_not_replace_an_administrator),
+        STORY(a_plan_without_all_the_facts_has_no_hash),
+        STORY(a_plan_of_a_stranger_reads_nobody),
+        STORY(a_restore_with_its_plans_hash_is_carried_out),
+        STORY(a_hash_knows_no_clock_and_no_requester),
+        STORY(other_facts_make_the_plan_stale_before_anything_is_announced),
+        STORY(another_policy_makes_the_plan_stale),
+        STORY(a_planned_restore_that_was_announced_is_finished),
         STORY(a_lost_reply_is_looked_for_among_the_active),
         STORY(a_lost_call_is_repeated_when_the_bin_says_so_twice),
         STORY(whoever_is_neither_deleted_nor_active_needs_hands),

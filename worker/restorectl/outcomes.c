@@ -187,6 +187,7 @@ static bool read_outcome(const rd_kafka_message_t *message, struct found_outcome
     case EVENT_CONFLICT: ret_found->kind = OUTCOME_CONFLICT; break;
     case EVENT_FAILED: ret_found->kind = OUTCOME_FAILED; break;
     case EVENT_BATCH_COMPLETED:
+    case EVENT_PLANNED:
     case EVENT_LISTED: /* answers to what restorectl does not ask yet */
     case EVENT_NOTIFICATION:
     case EVENT_KIND_COUNT: return false;

@@ -257,6 +257,65 @@ static void a_list_that_failed_goes_to_the_plans_topic(void **state)
     check("answer", "list-failed");
 }
 
+#define PLAN_HASH "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static void given_plan(void)
+{
+    request.mode = MODE_PLAN;
+    outcome.n_operations = 0;
+    SET(outcome.plan_hash, PLAN_HASH);
+}
+
+static void a_plan_that_would_restore_can_be_applied(void **state)
+{
+    (void)state;
+    static struct string_list removed;
+    string_list_clear(&removed);
+    assert_true(string_list_add(&removed, "smtp:o.n@contoso.com"));
+    given_plan();
+    outcome.removed_addresses = &removed;
+    outcome.password = PASSWORD_GENERATED;
+    request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    SET(outcome.new_user_principal_name, "ola.2@contoso.com");
+    check("answer", "planned-restore");
+}
+
+static void a_plan_that_would_end_in_a_conflict(void **state)
+{
+    (void)state;
+    static struct conflict conflict = {.property = CONFLICT_USER_PRINCIPAL_NAME,
+                                       .holder.type = HOLDER_USER};
+    SET(conflict.value, "ola@contoso.com");
+    SET(conflict.holder.id, "44444444-4444-4444-8444-444444444444");
+    given_plan();
+    outcome.reason = REASON_NAME_CONFLICT;
+    outcome.n_conflicts = 1;
+    outcome.conflicts = &conflict;
+    outcome.resolution[NAME_POLICY_RENAME_RESTORED] = true;
+    SET(request.plan_hash, PLAN_HASH);
+    check("answer", "planned-conflict");
+}
+
+static void a_plan_that_would_fail(void **state)
+{
+    (void)state;
+    given_early_failure(&outcome, &request, REASON_OVER_LIMIT);
+    request.mode = MODE_PLAN;
+    check("answer", "planned-fail");
+}
+
+static void a_plan_for_who_is_active_has_nothing_to_apply(void **state)
+{
+    (void)state;
+    outcome.reason = REASON_ALREADY_ACTIVE;
+    outcome.before = NULL;
+    outcome.restorable_until_ms = 0;
+    outcome.password = PASSWORD_UNTOUCHED;
+    outcome.n_operations = 0;
+    request.mode = MODE_PLAN;
+    check("answer", "planned-already-active");
+}
+
 static void a_reused_id_leaves_the_originals_journal_record_alone(void **state)
 {
     (void)state;
@@ -587,6 +646,19 @@ static void a_repeat_publishes_the_stored_outcome_with_the_flag_turned(void **st
     publication_free_messages(&first);
 }
 
+static void an_answer_is_replayed_where_answers_go(void **state)
+{
+    (void)state;
+    struct record stored;
+    store(&stored);
+    struct publication first = {.messages = publication.messages};
+    publication = (struct publication){.kind = PUBLISH_REPLAY,
+                                       .of.replay = {.record = &stored, .mode = MODE_LIST}};
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_int_equal(publication.messages->topic, TOPIC_PLANS);
+    publication_free_messages(&first);
+}
+
 static void what_is_no_outcome_is_not_replayed(void **state)
 {
     (void)state;
@@ -673,6 +745,10 @@ int main(void)
         TEST(an_uncertain_end_says_what_is_certain),
         TEST(who_can_be_restored),
         TEST(a_list_that_failed_goes_to_the_plans_topic),
+        TEST(a_plan_that_would_restore_can_be_applied),
+        TEST(a_plan_that_would_end_in_a_conflict),
+        TEST(a_plan_that_would_fail),
+        TEST(a_plan_for_who_is_active_has_nothing_to_apply),
         TEST(a_reused_id_leaves_the_originals_journal_record_alone),
         TEST(the_generated_password_travels_only_in_the_notification),
         TEST(a_failure_is_notified_with_code_and_hint),
@@ -687,6 +763,7 @@ int main(void)
         TEST(a_dead_letter_keeps_a_null_key_and_a_null_value),
         TEST(what_is_too_large_loses_its_value_then_key_and_headers),
         TEST(a_repeat_publishes_the_stored_outcome_with_the_flag_turned),
+        TEST(an_answer_is_replayed_where_answers_go),
         TEST(what_is_no_outcome_is_not_replayed),
         TEST(a_batch_is_summed_up_with_what_may_be_sent_next),
         TEST(a_plan_of_a_batch_counts_what_would_be),
