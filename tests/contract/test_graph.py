@@ -92,6 +92,28 @@ def name_taken_and_changed(scene):
     return {**name_taken(scene), "data": {"conflict": {"userPrincipalName": policy}}}
 
 
+def _name_held(scene, policy, **properties):
+    """By an active user who has to give way."""
+    holder = scene.person()
+    return {**by_id(scene, userPrincipalName=holder["userPrincipalName"], **properties),
+            "holder": holder["id"], "data": {"conflict": {"userPrincipalName": {"policy": policy}}}}
+
+
+def holder_renamed(scene):
+    return _name_held(scene, "rename-active")
+
+
+def holder_replaced(scene):
+    return _name_held(scene, "replace-active")
+
+
+def holder_replaced_in_vain(scene):
+    """The address, which somebody else holds, makes the restore fail in the end."""
+    asked = _name_held(scene, "replace-active", proxyAddresses=[f"SMTP:{scene.person()['mail']}"])
+    asked["data"]["conflict"]["proxyAddresses"] = "reject"
+    return asked
+
+
 def address_taken(scene):
     return by_id(scene, proxyAddresses=[f"SMTP:{scene.person()['mail']}"])
 
@@ -171,6 +193,10 @@ ROWS = [
     Row("restore", address_taken, "POST " + BIN + "{id}/restore", 400),
     Row("restore", address_taken, "POST " + BIN + "{id}/restore", 200),
     Row("set_password", by_id, "PATCH " + USERS + "{id}", 204, (400, 404, *ORDERED)),
+    Row("rename_user", holder_renamed, "PATCH " + USERS + "{holder}", 204, ORDERED),
+    Row("delete_user", holder_replaced, "DELETE " + USERS + "{holder}", 204, ORDERED),
+    Row("restore_holder", holder_replaced_in_vain, "POST " + BIN + "{holder}/restore", 200,
+        ORDERED),
     Row("restore", name_taken, "POST " + BIN + "{id}/restore", 409,
         options=(("clash_status", 409),)),
     Row("restore", address_taken, "POST " + BIN + "{id}/restore", 409,
@@ -224,7 +250,8 @@ def traffic(kafka, tmp_path_factory):
     folder = tmp_path_factory.mktemp("graph")
     record = os.path.join(folder, "traffic.jsonl")
     apps = [str(uuid.uuid4()) for _ in range(8)]
-    settings = {"policy": {"requester_apps": apps, "allow": ["rename-restored"],
+    settings = {"policy": {"requester_apps": apps,
+                           "allow": ["rename-restored", "rename-active", "replace-active"],
                            "secret_recipients": ["manager", f"@{DOMAIN}"]}}
     with Scene(folder, kafka, settings, record=record) as scene:
         scene.apps = iter(apps)

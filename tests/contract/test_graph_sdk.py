@@ -22,8 +22,8 @@ LIMIT_S = 60
 
 
 class Client:
-    """sdk("step", …) is one step of graph_sdk.mjs. Its traffic is judged as the worker's is: a judge
-    that refuses what Microsoft's client sends is wrong."""
+    """sdk("step", …) is one step of graph_sdk.mjs. Its traffic is judged as the worker's is: a
+    judge that refuses what Microsoft's client sends is wrong."""
 
     def __init__(self, folder):
         certificate = self_signed(folder)
