@@ -1,6 +1,7 @@
 #include "worker/restorectl/kafka.h"
 
 #include "policy/text.h"
+#include "worker/clock.h"
 #include "worker/kafka_property.h"
 
 #include <stdlib.h>
@@ -31,7 +32,8 @@ enum exit_code connection_open(const struct options *options, bool needs_brokers
         fprintf(stderr, "restorectl: %s is not there\n", path);
         return EXIT_NO_FILE;
     }
-    *ret_connection = (struct connection){0};
+    *ret_connection =
+        (struct connection){.until_mono_ms = clock_read_mono_ms() + options->timeout_ms};
     if (settings_load(path, SETTINGS_TOOL, &report, &ret_connection->settings) != 0)
         return EXIT_CONFIGURATION;
     ret_connection->brokers =
@@ -145,10 +147,19 @@ enum exit_code kafka_open(struct connection *connection, rd_kafka_type_t type,
     return EXIT_OK;
 }
 
+int kafka_timeout_ms(const struct connection *connection)
+{
+    int64_t left_ms = connection->until_mono_ms - clock_read_mono_ms();
+    if (left_ms < 1)
+        return 1;
+    return left_ms < KAFKA_TIMEOUT_MS ? (int)left_ms : KAFKA_TIMEOUT_MS;
+}
+
 enum exit_code kafka_list(struct connection *connection, rd_kafka_t *client,
                           const struct rd_kafka_metadata **ret_metadata)
 {
-    rd_kafka_resp_err_t error = rd_kafka_metadata(client, 1, NULL, ret_metadata, KAFKA_TIMEOUT_MS);
+    rd_kafka_resp_err_t error =
+        rd_kafka_metadata(client, 1, NULL, ret_metadata, kafka_timeout_ms(connection));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_poll(client, 0); /* on_error: why */
         return kafka_unreachable(connection, error);

@@ -13,8 +13,9 @@ struct connection {
     const char *brokers;
     int n_properties; /* those of -X, after the settings' own */
     const char *const *properties;
-    char last_error[256]; /* what librdkafka said last */
-    int delivered;        /* records sent; the first fault among the others */
+    int64_t until_mono_ms; /* --timeout, from connection_open on: all waiting ends then */
+    char last_error[256];  /* what librdkafka said last */
+    int delivered;         /* records sent; the first fault among the others */
     rd_kafka_resp_err_t delivery_error;
 };
 
@@ -27,6 +28,9 @@ void connection_close(struct connection *connection);
  * them. The connection must outlive it. Errors go to stderr. */
 enum exit_code kafka_open(struct connection *connection, rd_kafka_type_t type,
                           const char *const *extra, rd_kafka_t **ret_client);
+
+/* What is left of --timeout, and not more than a call to a broker may take. */
+int kafka_timeout_ms(const struct connection *connection);
 
 /* All topics: asking for one by name would make a broker that may create it do so. Errors go to
  * stderr; to be given to rd_kafka_metadata_destroy. */

@@ -1,21 +1,20 @@
 /* restorectl: writes requests, reads outcomes; needs Kafka and nothing else (contract 1). */
 #include "worker/restorectl/commands.h"
 
-#include <assert.h>
+typedef enum exit_code run_command(const struct options *options);
 
-static enum exit_code run(const struct options *options)
-{
-    switch (options->command) {
-    case COMMAND_RESTORE: return command_restore(options);
-    case COMMAND_WAIT: return command_wait(options);
-    case COMMAND_TOPICS_CREATE: return command_topics_create(options);
-    case COMMAND_TOPICS_CHECK: return command_topics_check(options);
-    case COMMAND_KEYS_NEW: return command_keys_new(options);
-    case COMMANDS: break;
-    }
-    assert(false && "every command has its line above");
-    return EXIT_INTERNAL;
-}
+static run_command *const commands[COMMANDS] = {
+    [COMMAND_RESTORE] = command_restore,
+    [COMMAND_PLAN] = command_plan,
+    [COMMAND_DELETED] = command_deleted,
+    [COMMAND_WAIT] = command_wait,
+    [COMMAND_WATCH] = command_watch,
+    [COMMAND_RETRY] = command_retry,
+    [COMMAND_TOPICS_CREATE] = command_topics_create,
+    [COMMAND_TOPICS_CHECK] = command_topics_check,
+    [COMMAND_TOPICS_ACLS] = command_topics_acls,
+    [COMMAND_KEYS_NEW] = command_keys_new,
+};
 
 int main(int argc, char **argv)
 {
@@ -23,7 +22,7 @@ int main(int argc, char **argv)
     bool done;
     enum exit_code code = options_parse(argc, argv, stdout, stderr, &options, &done);
     if (code == EXIT_OK && !done)
-        code = run(&options);
+        code = commands[options.command](&options);
     /* What could not be printed was not told. */
     if (fflush(stdout) != 0 && code == EXIT_OK)
         code = EXIT_IO;

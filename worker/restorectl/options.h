@@ -11,6 +11,7 @@ enum exit_code {
     EXIT_SOME_FAILED = 1,
     EXIT_CONFLICT = 3,
     EXIT_USAGE = 64,
+    EXIT_BAD_DATA = 65,
     EXIT_NO_FILE = 66,
     EXIT_UNREACHABLE = 69,
     EXIT_INTERNAL = 70,
@@ -22,12 +23,19 @@ enum exit_code {
 
 enum command {
     COMMAND_RESTORE,
+    COMMAND_PLAN,
+    COMMAND_DELETED,
     COMMAND_WAIT,
+    COMMAND_WATCH,
+    COMMAND_RETRY,
     COMMAND_TOPICS_CREATE,
     COMMAND_TOPICS_CHECK,
+    COMMAND_TOPICS_ACLS,
     COMMAND_KEYS_NEW,
     COMMANDS
 };
+
+enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
 enum { USERS_MAX = 100, TIMEOUT_SECONDS_MAX = 86400, REPLICATION_MAX = 100 };
 
@@ -35,11 +43,14 @@ struct options {
     enum command command;
     int n_users;
     struct named users[USERS_MAX];
-    /* What all users' requests have in common; its `user` and `envelope` are empty. */
+    /* What the request asks for besides its users; retry: the requester and policy of --policy. */
     struct restore_request request;
-    const char *request_id; /* restore: NULL, then one is made; wait: the operand */
+    const char *request_id; /* restore, plan, deleted: NULL, then one is made; wait: the operand */
+    const char *event_file; /* retry: the operand */
+    const char *csv, *resume; /* restore: NULL without */
     int64_t timeout_ms;
-    bool no_wait, print, json;
+    bool no_wait, print;
+    enum output output;
     const char *config; /* NULL: none, not by $RESTORECTL_CONFIG either */
     const char *brokers;
     int n_properties;
@@ -52,9 +63,5 @@ struct options {
  * EXIT_USAGE after two lines on `err`. */
 enum exit_code options_parse(int argc, char **argv, FILE *out, FILE *err,
                              struct options *ret_options, bool *ret_done);
-
-/* help.c */
-void help_print(FILE *out);
-void version_print(FILE *out);
 
 #endif

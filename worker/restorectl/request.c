@@ -2,11 +2,9 @@
 
 #include "policy/digest.h"
 #include "policy/time_text.h"
-#include "producers/request_encode.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -30,81 +28,194 @@ static int make_uuid4(char ret_uuid[GUID_CHARS + 1])
     return 0;
 }
 
-int request_begin(const struct options *options, int user, int64_t wall_ms,
-                  struct restore_request *ret_request)
+/* "" is absent, as everywhere in the contract. */
+static void put_text(json_t *object, const char *name, const char *text)
 {
-    struct request_envelope *envelope = &ret_request->envelope;
-    *ret_request = options->request;
-    ret_request->user = options->users[user];
-    (void)text_copy(envelope->source, sizeof envelope->source, "urn:restorectl");
-    envelope->requested_at_ms = wall_ms;
-    if (options->request_id == NULL)
-        return make_uuid4(envelope->id);
-    bool fits = text_copy(envelope->id, sizeof envelope->id, options->request_id);
-    assert(fits);
-    return 0;
+    if (text[0] != '\0')
+        json_object_set_new(object, name, json_string(text));
 }
 
-/* The encoder writes the whole event; in binary mode its data is the record's value. */
-static char *encode_data(const struct restore_request *request, const char *type_prefix)
+static json_t *named_json(const struct named *named)
 {
-    struct json_out out = {0};
-    char *data = NULL;
-    request_encode(&out, NULL, request, type_prefix);
-    if (!out.failed) {
-        json_t *event = json_loadb(out.bytes, out.used, 0, NULL);
-        assert(event != NULL);
-        data = json_dumps(json_object_get(event, "data"), JSON_COMPACT);
-        json_decref(event);
+    static const char *const members[] = {
+        [NAMED_BY_ID] = "id", [NAMED_BY_NAME] = "userPrincipalName", [NAMED_BY_APP_ID] = "appId"};
+    return json_pack("{s:s}", members[named->by], named->text);
+}
+
+static void put_conflict(json_t *data, const struct restore_request *terms)
+{
+    if (terms->name_policy == NAME_POLICY_ABSENT)
+        return;
+    json_t *name = json_object();
+    put_text(name, "policy", name_policy_word(terms->name_policy));
+    put_text(name, "newUserPrincipalName", terms->new_user_principal_name);
+    put_text(name, "renameActiveTo", terms->rename_active_to);
+    json_object_set_new(data, "conflict", json_pack("{s:o}", "userPrincipalName", name));
+}
+
+static void put_notify(json_t *object, const struct recipients *to)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < to->n; i++)
+        json_array_append_new(list, json_string(to->address[i]));
+    if (to->n > 0)
+        json_object_set_new(object, "notify", json_pack("{s:o}", "to", list));
+    else
+        json_decref(list);
+}
+
+/* Beside `users`, who is told is each item's own matter (contract 3). */
+static void put_users(json_t *data, const struct restore_request *terms, const struct named *users,
+                      int n_users)
+{
+    json_t *items = json_array();
+    for (int i = 0; i < n_users; i++) {
+        json_t *item = named_json(&users[i]);
+        put_notify(item, &terms->notify_to);
+        json_array_append_new(items, item);
     }
-    json_out_free(&out);
+    json_object_set_new(data, "users", items);
+}
+
+static json_t *make_data(const struct restore_request *terms, const struct named *users,
+                         int n_users)
+{
+    json_t *data = json_object();
+    if (terms->mode != MODE_RESTORE)
+        put_text(data, "mode", request_mode_word(terms->mode));
+    put_text(data, "tenant", terms->tenant);
+    if (n_users > 1)
+        put_users(data, terms, users, n_users);
+    else if (n_users == 1)
+        json_object_set_new(data, "user", named_json(users));
+    if (terms->requested_by.by != NAMED_BY_NOTHING)
+        json_object_set_new(data, "requestedBy", named_json(&terms->requested_by));
+    put_conflict(data, terms);
+    if (n_users <= 1)
+        put_notify(data, &terms->notify_to);
+    put_text(data, "reason", terms->reason);
+    if (terms->ticket_id[0] != '\0')
+        json_object_set_new(
+            data, "ticket",
+            json_pack("{s:s, s:s}", "system", terms->ticket_system, "id", terms->ticket_id));
+    put_text(data, "match", terms->match);
+    if (terms->closing_within_days > 0)
+        json_object_set_new(data, "closingWithinDays", json_integer(terms->closing_within_days));
     return data;
 }
 
-int request_record_init(const struct restore_request *request, const char *type_prefix,
-                        struct request_record *ret_record)
+static bool is_whole(const struct request *request)
 {
-    const struct request_envelope *envelope = &request->envelope;
+    return request->id != NULL && request->key != NULL && request->value != NULL;
+}
+
+int request_make(const struct restore_request *terms, const struct named *users, int n_users,
+                 const char *id, struct request *ret_request)
+{
+    char made[GUID_CHARS + 1];
+    int r = id == NULL ? make_uuid4(made) : 0;
+    if (r < 0)
+        return r;
+    json_t *data = make_data(terms, users, n_users);
+    const char *own = id != NULL ? id : made;
+    *ret_request = (struct request){
+        .id = strdup(own),
+        .key = strdup(n_users == 1 ? users->text : own),
+        .user = n_users == 1 ? strdup(users->text) : NULL,
+        .value = json_dumps(data, JSON_COMPACT),
+        .is_batch = n_users > 1,
+    };
+    json_decref(data);
+    if (!is_whole(ret_request)) {
+        request_deinit(ret_request);
+        return -ENOMEM;
+    }
+    if (n_users == 1)
+        text_lower(ret_request->key);
+    return 0;
+}
+
+static const char *user_named(const json_t *data)
+{
+    const json_t *user = json_object_get(data, "user");
+    const char *id = json_string_value(json_object_get(user, "id"));
+    return id != NULL ? id : json_string_value(json_object_get(user, "userPrincipalName"));
+}
+
+bool request_from_ready(const json_t *ready, const struct named *requested_by,
+                        struct request *ret_request)
+{
+    json_t *event = json_deep_copy(json_object_get(ready, "event"));
+    json_t *data = json_object_get(event, "data");
+    const char *key = json_string_value(json_object_get(ready, "key"));
+    const char *id = json_string_value(json_object_get(event, "id"));
+    const char *user = user_named(data);
+    bool is_ready = key != NULL && id != NULL && json_is_object(data) &&
+                    json_is_string(json_object_get(event, "source")) &&
+                    json_is_string(json_object_get(event, "specversion"));
+    if (is_ready) {
+        if (requested_by->by != NAMED_BY_NOTHING)
+            json_object_set_new(data, "requestedBy", named_json(requested_by));
+        *ret_request = (struct request){.id = strdup(id),
+                                        .key = strdup(key),
+                                        .user = user != NULL ? strdup(user) : NULL,
+                                        .value = json_dumps(event, JSON_COMPACT),
+                                        .is_event = true,
+                                        .is_batch = json_object_get(data, "users") != NULL};
+        assert(is_whole(ret_request));
+    }
+    json_decref(event);
+    return is_ready;
+}
+
+void request_deinit(struct request *request)
+{
+    free(request->id);
+    free(request->key);
+    free(request->value);
+    free(request->user);
+    *request = (struct request){0};
+}
+
+int request_headers(const struct request *request, const char *type_prefix, int64_t wall_ms,
+                    struct request_header ret_headers[REQUEST_HEADERS])
+{
     char time[TIME_CHARS + 1], type[IDENTITY_BYTES + 64];
-    time_format(envelope->requested_at_ms, time);
+    if (request->is_event) {
+        ret_headers[0] = (struct request_header){"content-type", "application/cloudevents+json"};
+        return 1;
+    }
+    time_format(wall_ms, time);
     snprintf(type, sizeof type, "%.250suser.restore.requested.v1", type_prefix);
     const char *const headers[REQUEST_HEADERS][2] = {
-        {"ce_specversion", "1.0"}, {"ce_id", envelope->id}, {"ce_source", envelope->source},
-        {"ce_type", type},         {"ce_time", time},       {"content-type", "application/json"},
+        {"ce_specversion", "1.0"}, {"ce_id", request->id}, {"ce_source", TOOL_SOURCE},
+        {"ce_type", type},         {"ce_time", time},      {"content-type", "application/json"},
     };
-    *ret_record = (struct request_record){0};
-    request_key(request, ret_record->key);
     for (int i = 0; i < REQUEST_HEADERS; i++) {
-        ret_record->headers[i].name = headers[i][0];
-        (void)text_copy(ret_record->headers[i].value, sizeof ret_record->headers[i].value,
-                        headers[i][1]);
+        ret_headers[i].name = headers[i][0];
+        bool fits = text_copy(ret_headers[i].value, sizeof ret_headers[i].value, headers[i][1]);
+        assert(fits);
     }
-    ret_record->value = encode_data(request, type_prefix);
-    return ret_record->value != NULL ? 0 : -ENOMEM;
+    return REQUEST_HEADERS;
 }
 
-void request_record_deinit(struct request_record *record)
+void request_print(const struct request *request, const struct request_place *place, bool json,
+                   FILE *out)
 {
-    free(record->value);
-    record->value = NULL;
-}
-
-void request_record_print(const struct request_record *record, const char *topic, bool json,
-                          FILE *out)
-{
+    struct request_header headers[REQUEST_HEADERS];
+    int n = request_headers(request, place->type_prefix, place->wall_ms, headers);
     if (!json) {
-        fprintf(out, "topic: %s\nkey: %s\n", topic, record->key);
-        for (int i = 0; i < REQUEST_HEADERS; i++)
-            fprintf(out, "header: %s: %s\n", record->headers[i].name, record->headers[i].value);
-        fprintf(out, "value: %s\n", record->value);
+        fprintf(out, "topic: %s\nkey: %s\n", place->topic, request->key);
+        for (int i = 0; i < n; i++)
+            fprintf(out, "header: %s: %s\n", headers[i].name, headers[i].value);
+        fprintf(out, "value: %s\n", request->value);
         return;
     }
-    json_t *headers = json_object();
-    for (int i = 0; i < REQUEST_HEADERS; i++)
-        json_object_set_new(headers, record->headers[i].name,
-                            json_string(record->headers[i].value));
-    json_t *shown = json_pack("{s:s, s:s, s:o, s:o}", "topic", topic, "key", record->key, "headers",
-                              headers, "value", json_loads(record->value, 0, NULL));
+    json_t *shown = json_object();
+    for (int i = 0; i < n; i++)
+        json_object_set_new(shown, headers[i].name, json_string(headers[i].value));
+    shown = json_pack("{s:s, s:s, s:o, s:o}", "topic", place->topic, "key", request->key, "headers",
+                      shown, "value", json_loads(request->value, 0, NULL));
     json_dumpf(shown, out, JSON_COMPACT);
     fputc('\n', out);
     json_decref(shown);

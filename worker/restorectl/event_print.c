@@ -1,4 +1,4 @@
-#include "worker/restorectl/outcome_print.h"
+#include "worker/restorectl/printer.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -18,17 +18,6 @@ static const struct {
     {"needs_hands", "look at the account in the directory: how it stands is not certain"},
 };
 
-/* C0, DEL, and C1 as UTF-8 writes it (U+0080 to U+009F): a terminal may obey them. */
-static void put(FILE *out, const char *text)
-{
-    for (; text != NULL && *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        bool is_c1 = c == 0xc2 && (unsigned char)text[1] < 0xa0;
-        fputc(c < 0x20 || c == 0x7f || is_c1 ? '?' : c, out);
-        text += is_c1;
-    }
-}
-
 /* "" where there is none. */
 static const char *member(const json_t *object, const char *name)
 {
@@ -40,7 +29,7 @@ static const char *member(const json_t *object, const char *name)
 static void line(FILE *out, const char *lead, const char *text, const char *tail)
 {
     fputs(lead, out);
-    put(out, text);
+    print_clean(out, text);
     fputs(tail, out);
 }
 
@@ -49,7 +38,7 @@ static void put_user(FILE *out, const json_t *data)
     const json_t *user = json_object_get(data, "user");
     const char *name = member(user, "userPrincipalName");
     const char *id = member(user, "id");
-    put(out, *name != '\0' ? name : *id != '\0' ? id : member(data, "requestId"));
+    print_clean(out, *name != '\0' ? name : *id != '\0' ? id : member(data, "requestId"));
     if (*name != '\0' && *id != '\0')
         line(out, " (", id, ")");
 }
@@ -81,26 +70,25 @@ static void put_time_left(FILE *out, const json_t *data)
     line(out, ", until ", member(data, "restorableUntil"), "\n");
 }
 
+static void put_renamed(FILE *out, const char *who, const json_t *name)
+{
+    if (name == NULL)
+        return;
+    line(out, who, member(name, "from"), "");
+    line(out, " -> ", member(name, "to"), "\n");
+}
+
 static void put_succeeded(FILE *out, const json_t *data)
 {
     const json_t *changes = json_object_get(data, "changes");
-    const json_t *name = json_object_get(changes, "userPrincipalName");
+    const json_t *replaced = json_object_get(changes, "replacedActiveUser");
     size_t i;
     json_t *address;
-    bool restored = strcmp(member(data, "disposition"), "restored") == 0;
-    fputs(restored ? ": restored\n" : ": was active already, nothing was changed\n", out);
-    if (name != NULL) {
-        line(out, "  renamed: ", member(name, "from"), "");
-        line(out, " -> ", member(name, "to"), "\n");
-    }
-    if ((name = json_object_get(changes, "renamedActiveUser")) != NULL) {
-        line(out, "  gave way, renamed: ", member(name, "from"), "");
-        line(out, " -> ", member(name, "to"), "\n");
-    }
-    if ((name = json_object_get(changes, "replacedActiveUser")) != NULL) {
-        line(out, "  gave way, deleted: ", member(name, "userPrincipalName"), "");
-        line(out, " (", member(name, "id"), ")\n");
-    }
+    put_renamed(out, "  renamed: ", json_object_get(changes, "userPrincipalName"));
+    put_renamed(out,
+                "  renamed, who had the name: ", json_object_get(changes, "renamedActiveUser"));
+    if (replaced != NULL)
+        line(out, "  deleted, who had the name: ", member(replaced, "id"), "\n");
     json_array_foreach(json_object_get(changes, "removedProxyAddresses"), i, address)
         line(out, "  lost to another account: ", json_string_value(address), "\n");
     if (strcmp(member(changes, "password"), "generated") == 0)
@@ -112,7 +100,6 @@ static void put_conflict(FILE *out, const json_t *data)
 {
     size_t i;
     json_t *item;
-    fputs(": conflict, not restored\n", out);
     json_array_foreach(json_object_get(data, "conflicts"), i, item)
     {
         const json_t *holder = json_object_get(item, "holder");
@@ -138,13 +125,17 @@ static void put_conflict(FILE *out, const json_t *data)
     put_time_left(out, data);
 }
 
+static void put_code(FILE *out, const json_t *data)
+{
+    line(out, ", ", member(data, "code"), ": ");
+    line(out, "", member(data, "message"), "\n");
+}
+
 static void put_failed(FILE *out, const json_t *data)
 {
     const json_t *error = json_object_get(data, "directoryError");
     size_t i;
     json_t *candidate;
-    line(out, ": failed, ", member(data, "code"), ": ");
-    line(out, "", member(data, "message"), "\n");
     if (error != NULL) {
         line(out, "  the directory said: ", member(error, "code"), "");
         fprintf(out, " (%" PRId64 ")\n",
@@ -162,25 +153,79 @@ static void put_failed(FILE *out, const json_t *data)
     put_time_left(out, data);
 }
 
-void outcome_print_text(const struct found_outcome *found, FILE *out)
+static void put_planned(FILE *out, const json_t *data)
 {
-    put_user(out, found->data);
-    switch (found->kind) {
-    case OUTCOME_SUCCEEDED: put_succeeded(out, found->data); break;
-    case OUTCOME_CONFLICT: put_conflict(out, found->data); break;
-    case OUTCOME_FAILED: put_failed(out, found->data); break;
+    const char *would = member(data, "would");
+    if (strcmp(would, "restore") == 0) {
+        fputs(": would be restored\n", out);
+        put_succeeded(out, data);
+        put_time_left(out, data);
+    } else if (strcmp(would, "conflict") == 0) {
+        fputs(": would be a conflict\n", out);
+        put_conflict(out, data);
+    } else {
+        fputs(": would fail", out);
+        put_code(out, data);
+        put_failed(out, data);
     }
-    if (json_is_true(json_object_get(found->data, "replayed")))
-        fputs("  this is the outcome of the same request, sent before\n", out);
-    fflush(out);
+    if (*member(data, "planHash") != '\0')
+        line(out, "  plan: ", member(data, "planHash"), "\n");
 }
 
-void outcome_print_json(const struct found_outcome *found, FILE *out)
+static int64_t number(const json_t *data, const char *name)
 {
-    json_t *shown = json_pack("{s:s, s:s, s:O}", "type", found->type, "id", found->event_id, "data",
-                              found->data);
-    json_dumpf(shown, out, JSON_COMPACT);
-    fputc('\n', out);
-    json_decref(shown);
-    fflush(out);
+    return json_integer_value(json_object_get(data, name));
+}
+
+static void put_batch(FILE *out, const json_t *data)
+{
+    size_t i;
+    json_t *failure;
+    line(out, "", member(data, "requestId"), "");
+    fprintf(out,
+            ": %" PRId64 " users: %" PRId64 " succeeded, %" PRId64 " in conflict, %" PRId64
+            " failed\n",
+            number(data, "total"), number(data, "succeeded"), number(data, "conflicts"),
+            number(data, "failed"));
+    json_array_foreach(json_object_get(data, "failures"), i, failure)
+    {
+        const char *code = member(failure, "code");
+        fputs("  ", out);
+        put_user(out, failure);
+        line(out, ": ", member(failure, "kind"), *code != '\0' ? ", " : "\n");
+        if (*code != '\0')
+            line(out, "", code, "\n");
+    }
+}
+
+void event_print_text(const struct event *event, FILE *out)
+{
+    const json_t *data = event->data;
+    if (event->type != EVENT_IS_BATCH)
+        put_user(out, data);
+    switch (event->type) {
+    case EVENT_IS_SUCCEEDED:
+        fputs(strcmp(member(data, "disposition"), "restored") == 0
+                  ? ": restored\n"
+                  : ": was active already, nothing was changed\n",
+              out);
+        put_succeeded(out, data);
+        break;
+    case EVENT_IS_CONFLICT:
+        fputs(": conflict, not restored\n", out);
+        put_conflict(out, data);
+        break;
+    case EVENT_IS_FAILED:
+        fputs(": failed", out);
+        put_code(out, data);
+        put_failed(out, data);
+        break;
+    case EVENT_IS_PLANNED: put_planned(out, data); break;
+    case EVENT_IS_BATCH: put_batch(out, data); break;
+    case EVENT_IS_LISTED: /* list_print.c */
+    case EVENT_IS_REQUEST:
+    case EVENT_TYPES: break;
+    }
+    if (json_is_true(json_object_get(data, "replayed")))
+        fputs("  this is the outcome of the same request, sent before\n", out);
 }
