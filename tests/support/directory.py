@@ -4,6 +4,7 @@ import json
 import os
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from .process import Process, binary, tail, wait_for
@@ -109,11 +110,21 @@ class Directory:
 
     def add_users(self, *users):
         """Each a dict as in the load file."""
-        return self._call("POST", "/admin/users", {"users": users})
+        return self.add(users=users)
 
-    def add(self, **lists):
-        """`groups`, `contacts`, `servicePrincipals`, each a list of dicts as in the load file."""
-        return self._call("POST", "/admin/users", lists)
+    def add(self, **objects):
+        """users, groups, contacts, servicePrincipals, each a list as in the load file."""
+        return self._call("POST", "/admin/users", objects)
+
+    def rename(self, user, name):
+        """As an administrator would, in Graph's own words."""
+        form = {"grant_type": "client_credentials", "client_id": CLIENT_ID,
+                "client_secret": CLIENT_SECRET, "scope": f"{self.url}/.default"}
+        with urllib.request.urlopen(f"{self.url}/{TENANT}/oauth2/v2.0/token",
+                                    urllib.parse.urlencode(form).encode(), 10) as reply:
+            token = json.load(reply)["access_token"]
+        self._call("PATCH", f"/v1.0/users/{user}", {"userPrincipalName": name},
+                   {"Authorization": f"Bearer {token}"})
 
     def object(self, id):
         """One object of state()."""
@@ -135,11 +146,11 @@ class Directory:
         elif not self._process.killed:
             raise AssertionError(f"directory-sim ended with {code}:\n{tail(self._log)}")
 
-    def _call(self, method, path, body=None):
+    def _call(self, method, path, body=None, headers=None):
         request = urllib.request.Request(
             self.url + path, method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"})
+            headers={"Content-Type": "application/json", **(headers or {})})
         try:
             with urllib.request.urlopen(request, timeout=10, context=self.context) as reply:
                 text = reply.read()
