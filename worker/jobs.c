@@ -84,10 +84,10 @@ static void run_if_first(struct slot *slot)
         slot_make_ready(slot);
 }
 
-/* One identity is at work once at a time. A record with `users` has one too, its summary's. */
+/* One identity is at work once at a time; that of a record without `user` is its summary's. */
 static void user_lane_name(const struct slot *slot, char ret_name[NAME_BYTES + 1])
 {
-    if (slot->users != NULL)
+    if (slot->job.request.user.by == NAMED_BY_NOTHING)
         request_uuid(&slot->job.request, "journal", ret_name);
     else
         (void)text_copy(ret_name, NAME_BYTES + 1, slot->job.request.user.text);
