@@ -126,7 +126,7 @@ static int turn_ms(const struct run *run)
 
 static enum exit_code send_and_await(struct run *run)
 {
-    enum exit_code code = EXIT_OK;
+    enum exit_code code = send_more(run); /* however little time is left */
     int n = run->dispatch->n_requests;
     run->until_mono_ms = run->dispatch->connection->until_mono_ms;
     while (code == EXIT_OK && run->n_done < n && turn_ms(run) > 0) {
@@ -143,7 +143,7 @@ static enum exit_code send_and_await(struct run *run)
         end_late_batches(run);
     }
     progress_clear(&run->progress);
-    return code;
+    return code == EXIT_OK ? sender_flush(run->sender) : code;
 }
 
 /* A flight whose summary is here has an outcome, though not all of its users' were seen. */

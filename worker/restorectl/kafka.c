@@ -150,8 +150,8 @@ enum exit_code kafka_open(struct connection *connection, rd_kafka_type_t type,
 int kafka_timeout_ms(const struct connection *connection)
 {
     int64_t left_ms = connection->until_mono_ms - clock_read_mono_ms();
-    if (left_ms < 1)
-        return 1;
+    if (left_ms < KAFKA_TIMEOUT_LEAST_MS)
+        return KAFKA_TIMEOUT_LEAST_MS;
     return left_ms < KAFKA_TIMEOUT_MS ? (int)left_ms : KAFKA_TIMEOUT_MS;
 }
 

@@ -6,7 +6,7 @@
 
 #include <librdkafka/rdkafka.h>
 
-enum { KAFKA_TIMEOUT_MS = 15000 };
+enum { KAFKA_TIMEOUT_MS = 15000, KAFKA_TIMEOUT_LEAST_MS = 1000 };
 
 struct connection {
     struct settings *settings; /* of the worker's file, else the defaults: names of topics */
@@ -29,7 +29,8 @@ void connection_close(struct connection *connection);
 enum exit_code kafka_open(struct connection *connection, rd_kafka_type_t type,
                           const char *const *extra, rd_kafka_t **ret_client);
 
-/* What is left of --timeout, and not more than a call to a broker may take. */
+/* What is left of --timeout, and not more than a call to a broker may take; never less than it
+ * needs, so that a short --timeout still sends. */
 int kafka_timeout_ms(const struct connection *connection);
 
 /* All topics: asking for one by name would make a broker that may create it do so. Errors go to
