@@ -103,11 +103,40 @@ static void from_the_restore_on_three_faults_of_any_kind_break_nothing(void **st
     print_message("%ld runs\n", n_runs);
 }
 
+/* Killed, taken up, and killed again: no plan survives on memory alone. */
+static void two_kills_anywhere_break_nothing(void **state)
+{
+    (void)state;
+    n_runs = 0;
+    for (int i = 0; i < n_situations; i++) {
+        struct script script = {.from = DIRECTORY_OPERATION_COUNT, .n_crashes = 1};
+        int n_first = 1;
+        for (int first = 0; first < n_first; first++)
+            for (int how = CRASH_BEFORE; how <= CRASH_LATE; how++) {
+                script.crashes[0].at_action = first;
+                script.crashes[0].crash = (enum crash)how;
+                script.n_crashes = 1;
+                play(&situations[i], &script);
+                int n_actions = run.n_actions;
+                n_first = n_actions;
+                script.n_crashes = 2;
+                for (int second = first + 1; second < n_actions; second++)
+                    for (int again = CRASH_BEFORE; again <= CRASH_LATE; again++) {
+                        script.crashes[1].at_action = second;
+                        script.crashes[1].crash = (enum crash)again;
+                        play(&situations[i], &script);
+                    }
+            }
+    }
+    print_message("%ld runs\n", n_runs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_restore_on_five_faults_break_nothing),
         cmocka_unit_test(from_the_restore_on_three_faults_of_any_kind_break_nothing),
+        cmocka_unit_test(two_kills_anywhere_break_nothing),
         cmocka_unit_test(from_the_start_on_two_faults_of_any_kind_break_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
