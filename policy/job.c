@@ -349,7 +349,6 @@ void job_init(struct job *job, const struct policy_rules *rules, uint64_t seed)
     size_t from = offsetof(struct job, question);
     memset((char *)job + from, 0, offsetof(struct job, operations) - from);
     user_facts_clear(&job->before);
-    user_facts_clear(&job->holder);
     job->rules = rules;
     job->random = seed;
     job->n_target_roles = job->n_holder_roles = -1;
