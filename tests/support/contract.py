@@ -88,10 +88,26 @@ def later(text, **delta):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
-def check_event(record, group, request_id, id, key, correlation=None, trace=None):
+def plan_hash(user, policies, conflicts=(), tenant="contoso", **new_names):
+    """Of contract section 4. `user` as the directory shows it, its name as it was; `policies` and
+    `conflicts` as requests and events say them."""
+    facts = {
+        "v": 1, "tenant": tenant, "id": user["id"],
+        "deletedDateTime": user["deletedDateTime"].replace("Z", ".000Z"),
+        "userPrincipalName": user["userPrincipalName"],
+        "synced": bool(user.get("onPremisesSyncEnabled")), "policies": policies,
+        "conflicts": sorted(
+            ({"property": c["property"], "value": c["value"],
+              "holder": c["holder"] if c["holder"] == "unknown" else c["holder"]["id"]}
+             for c in conflicts), key=lambda c: (c["property"], c["value"], c["holder"])),
+        **new_names}
+    return "sha256:" + digest(facts)
+
+
+def check_event(record, group, request_id, id, key, correlation=None, trace=None, kind=None):
     """Every attribute that contract section 2 lists, the key, and the partition that follows from
     it; of further ones only those that CloudEvents or W3C define."""
-    kind = KINDS[record.topic]
+    kind = kind or KINDS[record.topic]
     by_object = key != request_id
     expected = {
         "content-type": "application/json",  # the binding's datacontenttype
