@@ -79,6 +79,10 @@ def unknown_app(scene):
     return {**by_id(scene), "app": app, "data": {"requestedBy": {"appId": app}}}
 
 
+def a_list(_):
+    return {"data": {"mode": "list"}}
+
+
 def without_manager(scene):
     return by_id(scene, manager=None)
 
@@ -185,6 +189,8 @@ ROWS = [
         ORDERED),
     Row("find_contacts_by_address", address_of_contact, "GET /v1.0/contacts?$filter={held}", 200,
         ORDERED),
+    Row("list_deleted_users", a_list, "GET " + BIN + "microsoft.graph.user?$orderby="
+        "deletedDateTime&", 200, ORDERED),
     Row("get_manager", by_id, "GET " + USERS + "{id}/manager?", 200, ORDERED),
     Row("get_manager", without_manager, "GET " + USERS + "{id}/manager?", 404),
     Row("restore", by_id, "POST " + BIN + "{id}/restore", 200, (404, *ORDERED)),
