@@ -236,3 +236,9 @@ const struct journal_entry *journal_index_find(const struct journal_index *index
     const struct journal_entry *entry = probe(&index->tables[partition], key);
     return entry->journal_offset >= 0 ? entry : NULL;
 }
+
+int64_t journal_index_window_ms(const struct journal_index *index, int64_t now_wall_ms)
+{
+    int64_t reach_ms = now_wall_ms - index->forgotten_ms;
+    return reach_ms >= index->window_ms ? index->window_ms : reach_ms < 0 ? 0 : reach_ms;
+}

@@ -43,6 +43,9 @@ void journal_index_let_go(struct journal_index *index);
  * held, or oldest. False: all that is left is needed. */
 bool journal_index_make_room(struct journal_index *index, size_t n);
 
+/* For how long a record is kept, as things are: the window, or less when there was no room. */
+int64_t journal_index_window_ms(const struct journal_index *index, int64_t now_wall_ms);
+
 /* The journal is not what it was: the partition must be read from its beginning. */
 void journal_index_forget(struct journal_index *index, int32_t partition);
 /* Every record below `next` stands in the index, or may be forgotten. */

@@ -171,6 +171,8 @@ static void assignment_finish(struct request_consumer *consumer)
     for (int i = 0; i < assignment->n; i++)
         if (!assignment->partitions[i].unreadable)
             consumer->held[consumer->n_held++] = held_new(consumer, &assignment->partitions[i]);
+        else if (consumer->n_unreadable++ == 0)
+            consumer->first_unreadable = assignment->partitions[i].id;
     rd_kafka_topic_partition_list_t *starts =
         assignment_starts(assignment, consumer->requests_topic, consumer->start_latest);
     rd_kafka_assign(consumer->handle, starts);
@@ -202,6 +204,7 @@ void held_drop(struct request_consumer *consumer)
     free(consumer->held);
     consumer->held = NULL;
     consumer->n_held = 0;
+    consumer->n_unreadable = 0;
 }
 
 void request_consumer_finish_revoke(struct request_consumer *consumer)
@@ -244,6 +247,7 @@ void rebalance_on_assign(struct request_consumer *consumer,
         }
         /* Others wait for this answer (kafka-worker.md 2.4). */
         rd_kafka_assign(consumer->handle, list);
+        consumer->member = true;
         free(next);
         break;
     }
@@ -251,6 +255,7 @@ void rebalance_on_assign(struct request_consumer *consumer,
 
 void rebalance_on_revoke(struct request_consumer *consumer)
 {
+    consumer->member = false;
     switch (consumer->state) {
     case HOLDING:
         revoke_begin(consumer, NULL, rd_kafka_assignment_lost(consumer->handle) != 0);

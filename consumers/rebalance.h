@@ -40,6 +40,9 @@ struct request_consumer {
     int64_t now_mono_ms;
     int n_all; /* partitions of the requests topic, 0: not known */
 
+    bool member; /* of the group: the last assignment was answered, perhaps an empty one */
+    int n_unreadable;
+    int32_t first_unreadable;
     struct held **held;
     int n_held, turn;
     rd_kafka_message_t *message; /* taken, not released */
@@ -49,6 +52,7 @@ struct request_consumer {
     struct assigned_partition out_of_range; /* `start` UNKNOWN: none */
     rd_kafka_resp_err_t take_error;
     struct log_limit limit;
+    char journal_warning[256]; /* "": none */
 };
 
 void consumer_log(struct request_consumer *consumer, int level, const char *line);

@@ -56,7 +56,6 @@ static void on_error(struct request_consumer *consumer, rd_kafka_resp_err_t code
 static void on_event(struct request_consumer *consumer, rd_kafka_event_t *event)
 {
     const char *facility, *text;
-    char line[512];
     int level;
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_REBALANCE:
@@ -69,9 +68,10 @@ static void on_event(struct request_consumer *consumer, rd_kafka_event_t *event)
         rebalance_on_answer(consumer, event);
         break;
     case RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT:
-        if (!journal_care_answer(event, consumer->requests_topic, consumer->journal_topic, line,
-                                 sizeof line))
-            consumer_log(consumer, LOG_WARNING, line);
+        consumer->journal_warning[0] = '\0';
+        if (!journal_care_answer(event, consumer->requests_topic, consumer->journal_topic,
+                                 consumer->journal_warning, sizeof consumer->journal_warning))
+            consumer_log(consumer, LOG_WARNING, consumer->journal_warning);
         break;
     case RD_KAFKA_EVENT_ERROR:
         on_error(consumer, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
@@ -186,6 +186,58 @@ void request_consumer_share(const struct request_consumer *consumer, int *ret_he
 {
     *ret_held = consumer->n_held;
     *ret_all = consumer->n_all;
+}
+
+enum consumer_standing request_consumer_standing(const struct request_consumer *consumer)
+{
+    switch (consumer->state) {
+    case WITHOUT_TOPICS: return CONSUMER_WITHOUT_TOPICS;
+    case IDLE: return consumer->member ? CONSUMER_MEMBER : CONSUMER_OUTSIDE;
+    case ASKING:
+    case LOADING:
+    case READY: return CONSUMER_TAKING_OVER;
+    case HOLDING: return CONSUMER_MEMBER;
+    case REVOKING: return CONSUMER_REVOKING;
+    case FAILED: break;
+    }
+    return CONSUMER_FAILED;
+}
+
+int request_consumer_unreadable(const struct request_consumer *consumer, int32_t *ret_first)
+{
+    *ret_first = consumer->first_unreadable;
+    return consumer->n_unreadable;
+}
+
+const char *request_consumer_journal_warning(const struct request_consumer *consumer)
+{
+    return consumer->journal_warning;
+}
+
+int64_t request_consumer_behind(const struct request_consumer *consumer)
+{
+    int64_t behind = 0;
+    for (int i = 0; i < consumer->n_held; i++) {
+        const struct request_partition *partition = &consumer->held[i]->partition;
+        int64_t low, high, next = partition->offsets.next;
+        /* Of the last fetch: asks no broker. */
+        if (rd_kafka_get_watermark_offsets(consumer->handle, consumer->requests_topic,
+                                           partition->id, &low,
+                                           &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        if (next == 0 && consumer->start_latest)
+            continue; /* where it began is known only when the first record is taken */
+        if (next < low)
+            next = low;
+        if (high > next)
+            behind += high - next;
+    }
+    return behind;
+}
+
+int64_t request_consumer_window_ms(const struct request_consumer *consumer, int64_t now_wall_ms)
+{
+    return journal_index_window_ms(&consumer->index, now_wall_ms);
 }
 
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,

@@ -66,6 +66,26 @@ void request_consumer_release(struct request_consumer *consumer);
 /* Held / all partitions of the topic: this instance's share. */
 void request_consumer_share(const struct request_consumer *consumer, int *ret_held, int *ret_all);
 
+/* How it stands with the group and the journal, for the admin pages. */
+enum consumer_standing {
+    CONSUMER_WITHOUT_TOPICS, /* they do not exist, or no broker answers */
+    CONSUMER_OUTSIDE,        /* the group has not assigned anything yet, or took all away */
+    CONSUMER_TAKING_OVER,    /* offsets and journal of the partitions are being read */
+    CONSUMER_MEMBER,         /* perhaps of no partition */
+    CONSUMER_REVOKING,
+    CONSUMER_FAILED,
+};
+enum consumer_standing request_consumer_standing(const struct request_consumer *consumer);
+/* Assigned partitions that are not taken since their journal is unreadable; the lowest of them. */
+int request_consumer_unreadable(const struct request_consumer *consumer, int32_t *ret_first);
+/* What is wrong with the journal's retention, "" nothing: readiness warns. */
+const char *request_consumer_journal_warning(const struct request_consumer *consumer);
+/* Records of the held partitions that were not taken yet, as of the last fetch: those of aborted
+ * transactions and the like count, too. */
+int64_t request_consumer_behind(const struct request_consumer *consumer);
+/* For how long a repeat is recognised: the window, or less when the index had no room. */
+int64_t request_consumer_window_ms(const struct request_consumer *consumer, int64_t now_wall_ms);
+
 /* Index of the journal: survives a revoke, so that only the tail is read after it. */
 const struct journal_entry *request_consumer_journal_find(const struct request_consumer *consumer,
                                                           int32_t partition,

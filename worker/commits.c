@@ -6,6 +6,7 @@
 #include "worker/worker.h"
 
 #include "producers/batch.h"
+#include "producers/dead_letter_encode.h"
 #include "producers/out_message.h"
 
 #include <assert.h>
@@ -141,6 +142,7 @@ void commits_begin(struct worker *worker)
     }
     close_batch(worker);
     worker->is_out = true;
+    worker->submitted_mono_ms = loop_now(worker->loop)->mono_ms;
     loop_set_timer(worker->loop, &worker->stuck_timer,
                    loop_now(worker->loop)->mono_ms + PUBLISH_STUCK_MS);
     publisher_submit(worker->publisher, &worker->out);
@@ -159,12 +161,42 @@ static void journal_committed(struct worker *worker, const struct publication *p
     request_consumer_journal_put(worker->consumer, publication->partition, &entry);
 }
 
+/* What is published, not what was meant to be: a refused batch's jobs are told by another. */
+static void count(struct worker *worker, const struct publication *publication)
+{
+    const struct slot *slot = publication->owner;
+    struct recent_outcome recent = {.partition = publication->partition,
+                                    .offset = publication->offset};
+    switch (publication->kind) {
+    case PUBLISH_INTENT:
+    case PUBLISH_SUMMARY: return; /* of outcomes that were counted */
+    case PUBLISH_REPLAY: worker->metrics.replays++; return;
+    case PUBLISH_DEAD_LETTER:
+        worker->metrics.dead_letters++;
+        if (publication->of.dead_letter->cause.id[0] == '\0')
+            return; /* no failure event */
+        recent.reason = REASON_MALFORMED;
+        recent.at_ms = publication->of.dead_letter->finished_at_ms;
+        break;
+    case PUBLISH_OUTCOME:
+    case PUBLISH_REUSED:
+        recent.reason = slot->job.outcome.reason;
+        recent.at_ms = slot->job.outcome.finished_at_ms;
+        (void)text_copy(recent.user_id, sizeof recent.user_id, slot->job.outcome.user_id);
+        break;
+    }
+    metrics_count_outcome(&worker->metrics, &recent, loop_now(worker->loop)->mono_ms);
+}
+
 static void committed(struct worker *worker, struct batch *batch)
 {
+    metrics_count_commit(&worker->metrics, batch->n_publications,
+                         loop_now(worker->loop)->mono_ms - worker->submitted_mono_ms);
     while (batch->first != NULL) {
         struct publication *publication = take_first(batch);
         struct slot *slot = publication->owner;
         journal_committed(worker, publication);
+        count(worker, publication);
         publication_free_messages(publication);
         if (slot->dropped || is_final(publication)) {
             slot_end(slot);
@@ -181,6 +213,7 @@ static void committed(struct worker *worker, struct batch *batch)
 static void refused(struct worker *worker, struct batch *batch)
 {
     bool is_news = false;
+    worker->metrics.commits_refused++;
     log_event(LOG_WARNING, "transaction refused by the group", LOG_TEXT("error", batch->error));
     while (batch->first != NULL) {
         struct slot *slot = take_first(batch)->owner;

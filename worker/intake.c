@@ -99,6 +99,7 @@ static bool is_answered_under_offset(const struct slot *slot)
 
 void intake_skip(struct slot *slot)
 {
+    slot->worker->metrics.skipped++;
     log_event(LOG_DEBUG, "record skipped, its outcome is published",
               LOG_INT("partition", slot->partition_id), LOG_INT("offset", slot->open.offset));
     if (slot->parent == NULL)

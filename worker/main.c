@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <microhttpd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,8 +37,9 @@ static const char usage[] =
 
 static void print_version(void)
 {
-    printf("restore-worker %s\nlibrdkafka %s\n%s\njansson %s\n", RESTORE_WORKER_VERSION,
-           rd_kafka_version_str(), curl_version(), jansson_version_str());
+    printf("restore-worker %s\nlibrdkafka %s\n%s\njansson %s\nlibmicrohttpd %s\n",
+           RESTORE_WORKER_VERSION, rd_kafka_version_str(), curl_version(), jansson_version_str(),
+           MHD_get_version());
 }
 
 /* Whether to go on; if not, *ret_exit_code. */
@@ -97,6 +99,7 @@ static void report_to_log(void *context, int level, const char *line)
 /* SIGHUP: all of the new file, or none of it. */
 static void reload(struct worker *worker)
 {
+    worker->reload_refused = true;
     const struct settings_report report = {.on_line = report_to_log};
     struct settings *fresh;
     if (settings_load(worker->config_path, SETTINGS_WORKER, &report, &fresh) != 0) {
@@ -109,6 +112,7 @@ static void reload(struct worker *worker)
         log_event(LOG_ERR, "reload failed, the old settings stay");
         return;
     }
+    worker->reload_refused = false;
     log_set_level(worker->settings->log_level);
     if (worker_set_policy(worker) != 0)
         log_event(LOG_ERR, "no memory for the new policy, the old one stays");

@@ -229,7 +229,7 @@ static const struct setting_row rows[] = {
     INTEGER("journal", "dedupe_window_hours", 0, 1, 720, HOUR_MS, "hours", "72",
             "how long a repeated request is recognised", FIELD(dedupe_window_ms)),
 
-    TEXT("admin", "listen", SETTING_LATER, check_listen, "\"127.0.0.1:9464\"",
+    TEXT("admin", "listen", 0, check_listen, "\"127.0.0.1:9464\"",
          "address of the admin pages; \"\": off, port 0: any free one", FIELD(admin_listen)),
 
     WORD("log", "level", SETTING_RELOADABLE, level_words, "\"info\"", "what is logged",

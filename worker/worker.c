@@ -1,5 +1,6 @@
 /* The daemon's life: its parts in the order they need each other, the loop, and the way out. */
 #include "worker/worker.h"
+#include "worker/admin.h"
 #include "worker/log.h"
 
 #include "producers/batch.h"
@@ -54,7 +55,9 @@ static void on_kafka_log(void *context, int level, const char *line)
 static void on_call(void *context, const struct directory_call *call,
                     const struct directory_answer *answer, int64_t duration_ms)
 {
-    (void)context;
+    struct worker *worker = context;
+    metrics_count_call(&worker->metrics, call->question->operation, answer->http_status,
+                       duration_ms);
     if (!log_wants(LOG_DEBUG))
         return;
     log_event(LOG_DEBUG, "directory answered",
@@ -68,12 +71,14 @@ static void on_call(void *context, const struct directory_call *call,
 
 static void on_token(void *context, int tenant, const char *error)
 {
-    const struct worker *worker = context;
+    struct worker *worker = context;
     const char *name = worker->settings->directory.tenants[tenant].name;
-    if (error[0] == '\0')
+    if (error[0] == '\0') {
         log_event(LOG_INFO, "token received", LOG_TEXT("tenant", name));
-    else
-        log_event(LOG_WARNING, "no token", LOG_TEXT("tenant", name), LOG_TEXT("error", error));
+        return;
+    }
+    worker->metrics.token_failures++;
+    log_event(LOG_WARNING, "no token", LOG_TEXT("tenant", name), LOG_TEXT("error", error));
 }
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -140,6 +145,8 @@ static int open_loop(struct worker *worker)
     intake_init(worker);
     commits_init(worker);
     winding_init(worker);
+    if (rc == 0)
+        worker->metrics.started_at_ms = loop_now(worker->loop)->wall_ms;
     if (rc == 0)
         rc = loop_add(worker->loop, &worker->consumer_watch, EPOLLIN);
     if (rc == 0 && getrandom(worker->lanes.seed, LANE_SEED_BYTES, 0) != LANE_SEED_BYTES)
@@ -236,6 +243,22 @@ static int open_directory(struct worker *worker)
     return rc == 0 ? 0 : given_up(worker, EX_CONFIG, "cannot call the directory", error);
 }
 
+/* First of all parts: a port in use must not be told after a minute's wait for Kafka. Served is it
+ * only when the loop turns, so no page sees a part that is not there. */
+static int open_admin(struct worker *worker)
+{
+    struct admin_settings settings = {.listen = worker->settings->admin_listen, .context = worker};
+    char error[512];
+    if (settings.listen[0] == '\0')
+        return 0;
+    settings.pages = worker_pages(&settings.n_pages);
+    if (admin_new(&settings, worker->loop, &worker->admin, error, sizeof error) != 0)
+        return given_up(worker, EX_CONFIG, "cannot serve the admin pages", error);
+    log_event(LOG_INFO, "admin pages", LOG_TEXT("listen", settings.listen),
+              LOG_INT("port", admin_port(worker->admin)));
+    return 0;
+}
+
 /* The publisher comes before the consumer: init_transactions ends what an earlier incarnation left
  * open, and only then do the offsets that the consumer asks for stand still (design 6). */
 static int open_parts(struct worker *worker)
@@ -247,7 +270,7 @@ static int open_parts(struct worker *worker)
         return given_up(worker, EX_SOFTWARE, "cannot start", strerror(ENOMEM));
     worker->rules->rules = worker->settings->policy;
     fill_events(worker);
-    if (open_loop(worker) != 0 || open_directory(worker) != 0 ||
+    if (open_loop(worker) != 0 || open_admin(worker) != 0 || open_directory(worker) != 0 ||
         open_publisher(worker, n_properties, properties) != 0 ||
         open_consumer(worker, n_properties, properties) != 0)
         return -1;
@@ -267,6 +290,7 @@ static void turn(struct worker *worker)
     if (worker->n_newly_assigned > 0) {
         log_event(LOG_INFO, "partitions assigned", LOG_INT("count", worker->n_newly_assigned));
         worker->n_newly_assigned = 0;
+        worker->metrics.rebalances++;
     }
     jobs_run_ready(worker);
     intake_take(worker);
@@ -296,6 +320,7 @@ static void close_parts(struct worker *worker)
     if (worker->is_out && publisher_take(worker->publisher, CLOSE_SECONDS * SECOND_MS) == NULL)
         _exit(worker->exit_code); /* a call of librdkafka hangs */
     batch_deinit(&worker->out);
+    admin_free(worker->admin);
     request_consumer_free(worker->consumer);
     publisher_free(worker->publisher);
     directory_free(worker->directory);

@@ -15,6 +15,7 @@
 #include "worker/directory/directory.h"
 #include "worker/lanes.h"
 #include "worker/loop.h"
+#include "worker/metrics.h"
 #include "worker/password.h"
 #include "worker/restore_count.h"
 #include "worker/settings.h"
@@ -99,6 +100,9 @@ struct worker {
     enum worker_phase phase;
     int exit_code;
     bool paused;
+    bool reload_refused; /* the last SIGHUP's */
+    struct metrics metrics;
+    struct admin *admin; /* NULL: off */
 
     /* intake */
     struct watch consumer_watch; /* the eventfd that librdkafka writes to */
@@ -126,6 +130,7 @@ struct worker {
     int n_pending;
     struct batch out; /* the publisher's while is_out */
     bool is_out;
+    int64_t submitted_mono_ms; /* that batch */
     int64_t last_commit_mono_ms;
 
     /* winding */
@@ -198,6 +203,10 @@ void commits_add(struct slot *slot, enum publication_kind kind);
 /* Takes a publication back that no batch has yet. */
 void commits_remove(struct slot *slot);
 void commits_begin(struct worker *worker);
+
+/* pages.c: the table of the admin pages, whose context is the worker */
+struct admin_page;
+const struct admin_page *worker_pages(int *ret_n);
 
 /* winding.c */
 void winding_init(struct worker *worker);

@@ -4,11 +4,13 @@ import json
 import os
 import re
 import signal
+import urllib.error
+import urllib.request
 
 from jwcrypto import jwe, jwk
+from prometheus_client.parser import text_string_to_metric_families
 
 from . import directory
-from .kafka import free_ports
 from .libconfig import merge, to_libconfig
 from .process import Process, binary, tail, wait_for
 
@@ -55,7 +57,7 @@ def default_settings(bootstrap, topics, directory_url, secret_file, keys_file, n
         }],
         "policy": {"secret_recipients": ["manager", f"@{directory.DOMAIN}"]},
         "secrets": {"recipient_keys_file": keys_file},
-        "admin": {"listen": f"127.0.0.1:{free_ports(1)[0]}"},
+        "admin": {"listen": "127.0.0.1:0"},
         "log": {"format": "json", "level": "debug"},
         "shutdown": {"grace_seconds": 10},
     }
@@ -141,7 +143,23 @@ class Worker:
         return self
 
     def admin_url(self):
-        return "http://" + self.settings["admin"]["listen"]
+        """Of the running process: the port is chosen at each start."""
+        return f"http://127.0.0.1:{self.wait_log('admin pages')['port']}"
+
+    def get(self, path, timeout_s=5):
+        """One of the admin pages: (status, text)."""
+        try:
+            with urllib.request.urlopen(self.admin_url() + path, timeout=timeout_s) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metrics(self):
+        """{(name, label values in the order written): value} of /metrics."""
+        status, text = self.get("/metrics")
+        assert status == 200
+        return {(sample.name, *sample.labels.values()): sample.value
+                for family in text_string_to_metric_families(text) for sample in family.samples}
 
     def kill9(self):
         self._process.kill9()

@@ -263,6 +263,16 @@ bool directory_is_stuck(const struct directory *directory, int number)
            (tenant->n_busy > 0 && silent_ms > SILENT_MS);
 }
 
+struct directory_tenant_state directory_tenant_state(const struct directory *directory, int number)
+{
+    const struct tenant *tenant = &directory->tenants[number];
+    return (struct directory_tenant_state){
+        .has_token = token_current(&tenant->token) != NULL,
+        .is_refused = token_refused(&tenant->token),
+        .throttled_ms = throttle_wait_ms(&tenant->throttle, loop_now(directory->loop)->mono_ms),
+    };
+}
+
 int directory_in_flight(const struct directory *directory)
 {
     return directory->n_busy;

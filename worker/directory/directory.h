@@ -94,6 +94,14 @@ bool directory_ready(const struct directory *directory);
 /* The tenant does not answer: no token came yet, or calls are on the wire and no reply comes. Its
  * calls wait, or end as BUSY; those of other tenants go on. */
 bool directory_is_stuck(const struct directory *directory, int tenant);
+/* What the admin pages say of a tenant. */
+struct directory_tenant_state {
+    bool has_token;
+    bool is_refused;                  /* no token, and none will be given for this credential */
+    int64_t throttled_ms;             /* nothing leaves for so long yet; 0: not throttled */
+    int64_t credential_expires_at_ms; /* wall clock; 0: not known, a client secret does not tell */
+};
+struct directory_tenant_state directory_tenant_state(const struct directory *directory, int tenant);
 /* Calls on the wire. */
 int directory_in_flight(const struct directory *directory);
 /* Calls still open are not answered. */
