@@ -163,8 +163,15 @@ static void run(struct admin *admin)
     while ((oldest = oldest_of(admin, &n)) != NULL &&
            oldest->opened_at_mono_ms <= now - CONNECTION_MS)
         hang_up(oldest);
+    bool was_full = n == CONNECTIONS_MAX;
     (void)MHD_run(admin->daemon);
     oldest = oldest_of(admin, &n);
+    /* 0.9.75 stops listening when all places are taken, and begins again only in the run after the
+     * one that freed a place: without another nothing would wake us (measured). */
+    if (was_full && n < CONNECTIONS_MAX) {
+        (void)MHD_run(admin->daemon);
+        oldest = oldest_of(admin, &n);
+    }
     if (oldest != NULL && oldest->opened_at_mono_ms != INT64_MAX)
         at = oldest->opened_at_mono_ms + CONNECTION_MS;
     if (MHD_get_timeout(admin->daemon, &wish) == MHD_YES && wish < (uint64_t)(at - now))

@@ -103,6 +103,10 @@ static void the_oldest_are_evicted_and_never_those_at_or_above_the_base(void **s
     }
     assert_true(gone);
     assert_true(index.forgotten_ms >= START + HOUR);
+    /* The window that is left, as the metric tells it. */
+    assert_int_equal(journal_index_window_ms(&index, index.forgotten_ms + 5 * HOUR), 5 * HOUR);
+    assert_int_equal(journal_index_window_ms(&index, index.forgotten_ms + 99 * HOUR), WINDOW);
+    assert_int_equal(journal_index_window_ms(&index, START), 0);
     journal_index_free(&index);
 }
 
@@ -194,6 +198,7 @@ static void a_table_that_grows_drops_what_is_beyond_the_window(void **state)
         put(&index, 0, n, START + n * HOUR); /* 72 are inside at any time */
     assert_true(index.n_entries < 1024);
     assert_int_equal(index.forgotten_ms, 0); /* their time was over */
+    assert_int_equal(journal_index_window_ms(&index, START), WINDOW);
     assert_true(has(&index, 0, 99999));
     assert_true(has(&index, 0, 99999 - 71));
     journal_index_free(&index);
