@@ -39,11 +39,11 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=CONTROLLER://127.0.0.1:{controller_port},{listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocols}
 log.dirs={data}
 num.network.threads=2
 num.io.threads=2
@@ -128,14 +128,18 @@ def brokers_seen(port):
 
 
 class Kafka:
-    def __init__(self, nodes=1, directory=None, keep=False):
-        """`keep`: the nodes outlive this process and their data outlives stop()."""
+    def __init__(self, nodes=1, directory=None, keep=False, ways=()):
+        """`keep`: the nodes outlive this process and their data outlives stop(). `ways` names
+        further listeners of every node: `.ways[name][node]` is (its port, the port it advertises).
+        Somebody has to carry bytes from the second to the first, and may cease to."""
         self._directory = os.path.abspath(directory or tempfile.mkdtemp(prefix="restore-kafka-"))
         self._keep = keep
         self._classpath = os.path.join(fetch(), "*")
-        ports = free_ports(2 * nodes)
+        ports = free_ports(2 * nodes * (1 + len(ways)))
         self._ports = dict(zip(range(1, nodes + 1), ports))
         self._controller_ports = dict(zip(self._ports, ports[nodes:]))
+        pairs = iter(zip(ports[2 * nodes::2], ports[2 * nodes + 1::2]))
+        self.ways = {name: {node: next(pairs) for node in self._ports} for name in ways}
         self._processes = {}
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in self._ports.values())
 
@@ -169,6 +173,15 @@ class Kafka:
         self._start(node)
         self._wait_ready([node])
 
+    def terminate(self, node=1):
+        """SIGTERM, and waits: it hands its partitions over first."""
+        self._processes[node].killed = True
+        self._processes[node].signal(signal.SIGTERM)
+        self._processes[node].wait(READY_S)
+
+    def bootstrap_of(self, way):
+        return ",".join(f"127.0.0.1:{advertised}" for _, advertised in self.ways[way].values())
+
     def brokers_seen_by(self, node):
         """How many brokers this one counts as alive; 0 when it does not answer."""
         return brokers_seen(self._ports[node])
@@ -200,8 +213,8 @@ class Kafka:
             os.makedirs(self._path(node, "data"))
             with open(self._path(node, "server.properties"), "w") as file:
                 file.write(PROPERTIES.format(
-                    node=node, port=port, controller_port=self._controller_ports[node],
-                    voters=voters, data=self._path(node, "data"),
+                    node=node, controller_port=self._controller_ports[node], voters=voters,
+                    **self._listeners(node, port), data=self._path(node, "data"),
                     nodes=nodes, in_sync=1 if nodes == 1 else 2))
             formats.append(self._java(
                 node, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}",
@@ -209,6 +222,13 @@ class Kafka:
         for node, process in zip(self._ports, formats):
             if process.wait(READY_S) != 0:
                 raise RuntimeError(f"format failed:\n{tail(self._path(node, 'log'))}")
+
+    def _listeners(self, node, port):
+        doors = [("PLAINTEXT", port, port)] + [
+            (f"WAY{i}", *way[node]) for i, way in enumerate(self.ways.values())]
+        return {"listeners": ",".join(f"{name}://127.0.0.1:{own}" for name, own, _ in doors),
+                "advertised": ",".join(f"{name}://127.0.0.1:{told}" for name, _, told in doors),
+                "protocols": ",".join(f"{name}:PLAINTEXT" for name, _, _ in doors)}
 
     def _start(self, node):
         process = self._java(
