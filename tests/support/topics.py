@@ -32,7 +32,7 @@ class Topics:
         self.group = prefix
         self.names = {name: f"{prefix}.{name.replace('_', '-')}"
                       for name in ("requests", "journal", *OUT)}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         if not create:
             return
         journal = {"cleanup.policy": "compact,delete", "message.timestamp.type": "LogAppendTime",

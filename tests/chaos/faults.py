@@ -1,0 +1,321 @@
+"""How each kind of fault is done. Every one makes sure that it took place: AssertionError else."""
+
+import time
+from email.utils import formatdate
+
+from support.process import wait_for
+
+from .plan import WORKERS
+from .world import LATENCY_MS, REQUEST_TIMEOUT_MS, SESSION_S
+
+BOUND_S = 60
+
+
+class Faults:
+    """`strike(fault, burst)` sends the burst and does the fault in the middle of it. `takeovers` are
+    the seconds from a kill until the others had the partitions."""
+
+    def __init__(self, world):
+        self._world = world
+        self.takeovers = []
+
+    def strike(self, fault, burst):
+        getattr(self, "_" + fault["kind"].replace("-", "_"))(fault, burst)
+        self._world.directory.clear_faults()
+        self._world.directory.release()
+        self._world.directory.latency(LATENCY_MS)
+        self._world.directory.options(visible_lag_ms=0, bin_lag_ms=0)
+
+    def _send(self, fault, burst):
+        """Sends it, and waits until a part of it is done."""
+        before = self._world.done()
+        self._world.send(burst)
+        reached = before + int(fault["at"] * len(burst))
+        self._world.wait(lambda: self._world.done() >= reached, 2 * BOUND_S,
+                         f"{reached} outcomes", needs_outcomes=True)
+
+    # ---- workers -----------------------------------------------------------------------------
+
+    def _kill_restart(self, fault, burst):
+        self._beside(fault)
+        self._send(fault, burst)
+        self._world.workers[fault["who"]].kill9()
+        self._world.start(fault["who"])
+
+    def _kill_takeover(self, fault, burst):
+        self._beside(fault)
+        self._send(fault, burst)
+        self._takeover(fault["who"], self._world.workers[fault["who"]].kill9)
+        self._world.start(fault["who"])
+
+    def _takeover(self, who, action):
+        """Waits until the others have taken its partitions, and keeps the time."""
+        others = {w: self._world.assignments(w) for w in WORKERS if w != who}
+        began = time.monotonic()
+        action()
+        self._world.wait(lambda: all(self._world.assignments(w) > n for w, n in others.items()),
+                         BOUND_S, f"the others to take the partitions of {who}")
+        took_s = time.monotonic() - began
+        if self._world.workers[who].exit_code() is not None:
+            self.takeovers.append(took_s)
+        self._world.say(f"    partitions of {who} taken over after {took_s:.2f} s")
+
+    def _stop_worker(self, fault, burst):
+        self._send(fault, burst)
+        worker = self._world.workers[fault["who"]]
+        worker.freeze()
+        self._world.pause(fault["lasts_s"])
+        worker.resume()
+
+    def _terminate_worker(self, fault, burst):
+        self._beside(fault)
+        self._send(fault, burst)
+        worker = self._world.workers[fault["who"]]
+        worker._process.killed = True
+        code = worker.terminate()
+        assert code == 0, f"{fault['who']} ended with {code} after SIGTERM"
+        self._world.start(fault["who"])
+
+    # ---- brokers -----------------------------------------------------------------------------
+
+    def _broker_kill(self, fault, burst):
+        self._send(fault, burst)
+        self._world.kafka.kill(fault["node"])
+        self._world.pause(fault["lasts_s"])
+        self._world.kafka.restart(fault["node"])
+
+    def _broker_stop(self, fault, burst):
+        self._send(fault, burst)
+        self._world.kafka.freeze(fault["node"])
+        self._world.pause(fault["lasts_s"])
+        self._world.kafka.resume(fault["node"])
+
+    def _broker_bounce(self, fault, burst):
+        self._send(fault, burst)
+        self._world.kafka.terminate(fault["node"])
+        self._world.kafka.restart(fault["node"])
+
+    # ---- the network -------------------------------------------------------------------------
+
+    def _cut(self, fault, burst, *prefixes, how=None):
+        self._send(fault, burst)
+        for prefix in prefixes:
+            self._world.proxy.cut(prefix, how or fault["how"])
+        self._world.pause(fault["lasts_s"])
+        hits = sum(self._world.proxy.mend(prefix) for prefix in prefixes)
+        assert hits > 0, "the cut hit nothing"
+
+    def _cut_broker(self, fault, burst):
+        self._cut(fault, burst, f"{fault['who']}/broker-{fault['node']}")
+
+    def _cut_brokers(self, fault, burst):
+        self._cut(fault, burst, f"{fault['who']}/broker-")
+
+    def _cut_directory(self, fault, burst):
+        self._cut(fault, burst, f"{fault['who']}/directory")
+
+    def _outage(self, fault, burst):
+        self._cut(fault, burst, *(f"{who}/directory" for who in WORKERS), how="refuse")
+
+    # ---- the directory -----------------------------------------------------------------------
+
+    def _order(self, **order):
+        self._world.directory.fault(**order)
+
+    def _all_hit(self):
+        def hit():
+            return all(f["hits"] > 0 for f in self._world.directory.faults())
+
+        self._world.wait(hit, BOUND_S, "the directory's faults to be met")
+
+    def _send_into(self, burst):
+        self._world.send(burst)
+        self._all_hit()
+
+    def _beside(self, fault):
+        """A fault of the directory that goes on while something else happens."""
+        if fault["beside"] is not None:
+            self._set(fault["beside"])
+
+    def _set(self, kind):
+        """What needs no more than being set."""
+        match kind:
+            case "lost-504":
+                for part in ("/restore", None):
+                    self._order(kind="answer", status=504, when="after", times=8,
+                                **({"path": part} if part else {"method": "PATCH"}))
+            case "reset-before" | "reset-after":
+                for part in ("/restore", None):
+                    self._order(kind="reset", when=kind.partition("-")[2], times=8,
+                                **({"path": part} if part else {"method": "PATCH"}))
+            case "lag":
+                self._world.directory.options(visible_lag_ms=2000, bin_lag_ms=2000)
+            case "latency":
+                self._world.directory.latency(500)
+
+    def _simple(self, fault, burst):
+        self._set(fault["kind"])
+        self._send_into(burst)
+
+    _lost_504 = _reset_before = _reset_after = _simple
+
+    def _latency(self, fault, burst):
+        self._world.directory.latency(fault["ms"])
+        self._world.send(burst)
+        self._world.pause(fault["lasts_s"])
+
+    def _lag(self, fault, burst):
+        self._world.directory.options(visible_lag_ms=fault["visible_ms"],
+                                      bin_lag_ms=fault["bin_ms"])
+        self._send(fault, burst)
+
+    def _unavailable(self, fault, burst):
+        headers = {"Retry-After": fault["value"]} if fault["value"] else {}
+        self._send(fault, burst[:len(burst) // 2])
+        self._order(kind="answer", status=503, path="/v1.0/", headers=headers,
+                    for_ms=int(fault["lasts_s"] * 1000))
+        self._send_into(burst[len(burst) // 2:])
+
+    def _tokens(self, fault, burst):
+        self._send(fault, burst)
+        before = self._world.mark()
+        self._order(kind="reset", path="/oauth2/", times=3)
+        self._world.directory._call("DELETE", "/admin/tokens")
+        self._world.wait(lambda: self._world.calls(before, path="/oauth2/")
+                         or self._world.outstanding() <= 0, BOUND_S, "new tokens to be asked for")
+
+    def _throttle_user(self, fault, burst):
+        header, value = fault["header"], fault["value"]
+        if value == "{date}":
+            value = formatdate(time.time() + 4, usegmt=True)
+        order = {"kind": "answer", "status": 429, "headers": {header: value} if header else {}}
+        if fault["hopeless"]:
+            alone = [r for r in burst if r.kind == "id" and sum(o.user == r.user for o in burst) == 1]
+            alone[0].kind = "hopeless"
+            self._order(path="/restore", user=alone[0].user, **order)
+        else:
+            self._order(path="/restore", times=10, **order)
+            self._order(method="PATCH", times=10, **order)
+        self._send_into(burst)
+
+    def _throttle_tenant(self, fault, burst):
+        value = fault["value"]
+        if value == "{date}":
+            value = formatdate(time.time() + 6, usegmt=True)
+        self._send(fault, burst[:len(burst) // 2])
+        self._order(kind="answer", status=fault["status"], path="/v1.0/", times=3, headers={
+            "Retry-After": value, "x-ms-throttle-scope": "Tenant/ReadWrite/app/contoso"})
+        self._send_into(burst[len(burst) // 2:])
+
+    # ---- aimed: where one protection shows ---------------------------------------------------
+
+    def _slow_user(self, fault, burst):
+        """One user's calls hang; all the others of his partition are done meanwhile (P3)."""
+        slow = next(r for r in burst if r.kind == "id")
+        others = [r for r in burst if r.key != slow.key]
+        self._order(kind="hang", user=slow.user, times=-1)
+        self._send_into(burst)
+        try:
+            self._world.wait(lambda: self._world.answered(others), BOUND_S / 2,
+                             "those who have nothing to do with a slow user")
+        except AssertionError:
+            self._world.order_violations.append(f"everybody waits for {slow.user}")
+
+    def _plain(self, burst, n):
+        """Users of whom the burst asks but once."""
+        found = [r for r in burst if r.kind == "id"
+                 and sum(other.user == r.user for other in burst) == 1]
+        return {r.user for r in found[:n]}
+
+    def _held_kill(self, fault, burst):
+        """Killed while some users hold back the offsets of their partitions, with others done."""
+        held = self._plain(burst, 12)
+        for user in held:
+            self._order(kind="hang", user=user, times=-1)
+        before = self._world.mark()
+        self._world.send(burst)
+        others = [r for r in burst if r.user not in held]
+        self._world.wait(lambda: self._world.answered(others), BOUND_S, "the others' outcomes")
+        who = self._world.who_called(self._world.calls(before, users=held)[0]["client"])
+        self._world.say(f"    {who} is killed with {len(held)} users held")
+        self._world.workers[who].kill9()
+        self._world.start(who)
+        self._world.wait(lambda: self._world.assignments(who) > 0, BOUND_S, f"{who} to come back")
+        self._world.pause(2)
+
+    def _late_password(self, fault, burst):
+        """Killed while its PATCHes are on the way; they take effect when its successor is at work."""
+        late = self._plain(burst, 12)
+        for user in late:
+            self._order(kind="delay", method="PATCH", user=user,
+                        delay_ms=REQUEST_TIMEOUT_MS - 500)
+        before = self._world.mark()
+        self._world.send(burst)
+
+        def under_way():
+            return self._world.calls(before, "PATCH", late)
+
+        self._world.wait(lambda: len(under_way()) >= len(late) // 2, BOUND_S, "late PATCHes")
+        who = self._world.who_called(under_way()[-1]["client"])
+        self._world.say(f"    {who} is killed with PATCHes on the way")
+        self._world.workers[who].kill9()
+        self._world.start(who)
+        self._world.directory.clear_faults()
+
+    def _zombie_password(self, fault, burst):
+        """Frozen while it waits to set passwords, replaced, and woken where no broker tells it."""
+        told_to_wait = self._plain(burst, 40)
+        for user in told_to_wait:
+            self._order(kind="answer", method="PATCH", user=user, status=429,
+                        headers={"Retry-After": "3"})
+        before = self._world.mark()
+        self._world.send(burst)
+
+        def refused():
+            return [c for c in self._world.calls(before, "PATCH", told_to_wait)
+                    if c["status"] == 429]
+
+        wait_for(lambda: len(refused()) >= min(10, len(told_to_wait) // 2), BOUND_S, "429")
+        clients = [c["client"] for c in refused()]
+        who = self._world.who_called(max(clients, key=clients.count))
+        self._sleep_through(who, burst, cut_first=False)
+
+    def _zombie_outcome(self, fault, burst):
+        """Cut off from the brokers with outcomes to publish, frozen, replaced, woken and mended."""
+        self._send(fault, burst)
+        who = max(WORKERS, key=self._busy)
+        self._sleep_through(who, burst, cut_first=True)
+
+    def _busy(self, who):
+        calls = self._world.calls(max(0, self._world.mark() - 100))
+        return sum(c["client"] == self._world.address(who) for c in calls)
+
+    def _sleep_through(self, who, burst, cut_first):
+        world, worker = self._world, self._world.workers[who]
+        if cut_first:
+            world.proxy.cut(f"{who}/broker-", "silence")
+            world.pause(1)
+        self._takeover(who, worker.freeze)
+        if not cut_first:
+            world.proxy.cut(f"{who}/broker-", "silence")
+        try:
+            world.wait(lambda: world.answered(burst), BOUND_S, "the others to do its work")
+        finally:
+            world.say(f"    {who} wakes up")
+            if cut_first:
+                world.proxy.mend(f"{who}/broker-")
+                worker.resume()
+            else:
+                worker.resume()
+                world.pause(2)
+                world.proxy.mend(f"{who}/broker-")
+
+
+def session_part(takeovers):
+    """The closing figure of the takeovers, and how much of each is the session's time-out."""
+    if not takeovers:
+        return "takeover: none"
+    ordered = sorted(takeovers)
+    return (f"takeover after kill -9 of one of three: n={len(ordered)} min={ordered[0]:.2f} s "
+            f"median={ordered[len(ordered) // 2]:.2f} s max={ordered[-1]:.2f} s, "
+            f"of which session timeout {SESSION_S} s")
