@@ -237,11 +237,13 @@ static void begin_job(struct slot *slot, const struct intent *intent)
         slot_step(slot, JOB_STARTED);
         return;
     }
+    int64_t settle_ms = PROOF_MS + worker->settings->directory.request_timeout_ms;
+    if (test_without("settling"))
+        settle_ms = 0;
     slot_step_event(slot, &(struct job_event){
                               .type = JOB_RESUMED,
                               .intent = intent,
-                              .settled_at_mono_ms = slot->partition->loaded_at_mono_ms + PROOF_MS +
-                                                    worker->settings->directory.request_timeout_ms,
+                              .settled_at_mono_ms = slot->partition->loaded_at_mono_ms + settle_ms,
                           });
 }
 

@@ -5,7 +5,7 @@ import random
 WORKERS = ("worker-1", "worker-2", "worker-3")
 NODES = (1, 2, 3)
 
-KILLS = ("kill-restart", "kill-takeover", "held-kill", "late-password")
+KILLS = ("kill-takeover", "kill-restart", "held-kill", "late-password")
 OTHERS = ("stop-worker", "terminate-worker", "broker-kill", "broker-stop", "broker-bounce",
           "cut-broker", "cut-brokers", "cut-directory", "latency", "throttle-user",
           "throttle-tenant", "unavailable", "lost-504", "reset-before", "reset-after", "lag",
@@ -42,11 +42,11 @@ def _kinds(choice, n):
 
 
 def _mixed(source, n):
-    """Three in ten are kills, two at least; every kind comes before one comes again."""
+    """Three in ten are kills, two at least and one of them a takeover; every kind comes before one
+    comes again."""
     kills = min(n, max(2, round(0.3 * n)))
-    order = [list(_kinds(source.sample(choice, len(choice)), count))
-             for choice, count in ((KILLS, kills), (OTHERS, n - kills))]
-    mixed = order[0] + order[1]
+    mixed = [*_kinds((KILLS[0], *source.sample(KILLS[1:], len(KILLS) - 1)), kills),
+             *_kinds(source.sample(OTHERS, len(OTHERS)), n - kills)]
     source.shuffle(mixed)
     return mixed
 
