@@ -177,7 +177,7 @@ static void fill_events(struct worker *worker)
     };
 }
 
-static int open_publisher(struct worker *worker, int n_properties, const char *const *properties)
+static int open_publisher(struct worker *worker)
 {
     const struct settings *settings = worker->settings;
     const struct publisher_settings publishing = {
@@ -185,8 +185,8 @@ static int open_publisher(struct worker *worker, int n_properties, const char *c
         .group = settings->kafka.group,
         .instance = settings->kafka.instance,
         .requests_topic = settings->kafka.requests_topic,
-        .n_properties = n_properties,
-        .properties = properties,
+        .n_properties = worker->n_properties,
+        .properties = worker->properties,
         .events = &worker->events,
         .read_mono_ms = loop_read_mono_ms,
         .log = on_kafka_log,
@@ -204,7 +204,7 @@ static int open_publisher(struct worker *worker, int n_properties, const char *c
     return rc == 0 ? 0 : given_up(worker, EX_SOFTWARE, "cannot start", strerror(-rc));
 }
 
-static int open_consumer(struct worker *worker, int n_properties, const char *const *properties)
+static int open_consumer(struct worker *worker)
 {
     const struct settings *settings = worker->settings;
     const struct request_consumer_settings consuming = {
@@ -213,8 +213,8 @@ static int open_consumer(struct worker *worker, int n_properties, const char *co
         .instance = settings->kafka.instance,
         .requests_topic = settings->kafka.requests_topic,
         .journal_topic = settings->kafka.topics[TOPIC_JOURNAL],
-        .n_properties = n_properties,
-        .properties = properties,
+        .n_properties = worker->n_properties,
+        .properties = worker->properties,
         .start_latest = settings->kafka.start_latest,
         .journal_window_ms = settings->dedupe_window_ms,
         .wake_fd = worker->consumer_watch.fd,
@@ -263,16 +263,14 @@ static int open_admin(struct worker *worker)
  * open, and only then do the offsets that the consumer asks for stand still (design 6). */
 static int open_parts(struct worker *worker)
 {
-    const char *properties[KAFKA_PROPERTIES_MAX];
-    int n_properties = settings_properties(worker->settings, properties);
+    worker->n_properties = settings_properties(worker->settings, worker->properties);
     worker->rules = calloc(1, sizeof *worker->rules);
     if (worker->rules == NULL)
         return given_up(worker, EX_SOFTWARE, "cannot start", strerror(ENOMEM));
     worker->rules->rules = worker->settings->policy;
     fill_events(worker);
     if (open_loop(worker) != 0 || open_admin(worker) != 0 || open_directory(worker) != 0 ||
-        open_publisher(worker, n_properties, properties) != 0 ||
-        open_consumer(worker, n_properties, properties) != 0)
+        open_publisher(worker) != 0 || open_consumer(worker) != 0)
         return -1;
     int rc = open_signals(worker);
     return rc == 0 ? 0 : given_up(worker, EX_SOFTWARE, "cannot start", strerror(-rc));

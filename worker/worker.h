@@ -94,6 +94,9 @@ struct worker {
     struct directory *directory;
     struct request_consumer *consumer;
     struct publisher *publisher;
+    int n_properties;
+    const char *properties[KAFKA_PROPERTIES_MAX]; /* borrowed by the publisher, which may need them
+                                                     again: it renews its producer */
     struct event_settings events;
     struct decode_settings decoding;
     struct rules_version *rules;

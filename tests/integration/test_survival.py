@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from confluent_kafka import Producer
 
 from support.directory import DOMAIN, deleted_id
 from support.events import duplicates
@@ -285,6 +286,26 @@ def test_an_outcome_that_slept_on_its_way_is_refused(scenes, freezable, figure):
     guarded.workers[0].wait_log("transaction refused by the group")
     control.reader.until(duplicates, what="a doubled outcome")
     assert guarded.audit() == {}
+
+
+def test_a_worker_whose_producer_was_fenced_while_it_slept_makes_a_new_one(scenes, freezable):
+    """As the coordinator does with a transaction that has grown too old: 15 s."""
+    scene = scenes(kafka=freezable)
+    hold_before_the_outcome(scene)
+    freezable.freeze()
+    scene.directory.release()
+    worker = scene.workers[0]
+    worker.wait_log("restore finished")
+    worker.freeze()
+    frozen = time.monotonic()
+    freezable.resume()
+    Producer({"bootstrap.servers": freezable.bootstrap, "log_level": 2,
+              "transactional.id": f"{scene.topics.group}-worker-1"}).init_transactions(30)
+    wait_for(lambda: time.monotonic() - frozen > 16, 20, "the transaction to be old enough")
+    worker.resume()
+    scene.outcomes()
+    assert scene.audit() == {}
+    assert worker.exit_code() is None
 
 
 # ---- a rebalance while changes are open ------------------------------------------------------
