@@ -40,7 +40,7 @@ const char *directory_operation_name(enum directory_operation operation);
 bool directory_operation_changes(enum directory_operation operation);
 
 /* Of one question: each address is asked for in two spellings, and Graph refuses a filter of more
- * than 15 alternatives; all bytes encoded must fit into a URL. */
+ * than 15 alternatives (microsoft-graph-docs-contrib #1238); encoded they must fit into a URL. */
 enum { ASKED_ADDRESSES_MAX = 7, ASKED_ADDRESSES_BYTES = 448, NAMED_ADDRESSES_MAX = 16 };
 
 struct directory_question {

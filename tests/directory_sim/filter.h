@@ -9,7 +9,7 @@
 #include "tests/directory_sim/property.h"
 
 enum {
-    FILTER_TERMS = 15, /* Graph: "Too many child clauses", directory-api 3 */
+    FILTER_TERMS = 15, /* "Too many child clauses", microsoft-graph-docs-contrib #1238 */
     FILTER_TEXT_BYTES = 512
 };
 
