@@ -132,6 +132,9 @@ static void answer(struct world *world, const struct world_call *call)
     struct directory_answer *answer = &world->answer;
     memset(answer, 0, offsetof(struct directory_answer, user.proxy_addresses.bytes));
     answer->status = call->status;
+    answer->list = call->call->list;
+    if (answer->list != NULL)
+        user_list_clear(answer->list);
     answer->http_status = call->status == DIRECTORY_YES ? 200 : 404;
     const struct world_user *user = find_user(world, &call->question);
     if (user != NULL) {

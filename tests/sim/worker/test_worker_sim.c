@@ -26,6 +26,9 @@ static struct world *small_world(void)
         world_request(world, user);
     world_request(world, 0); /* again, under another id: it must find him active */
     world_repeat(world, 1);
+    world_question(world, 2, MODE_PLAN);
+    world_question(world, 3, MODE_LIST);
+    world_repeat(world, SMALL_USERS + 3);
     world_start(world, 0);
     world_assign(world, 0);
     return world;
@@ -51,6 +54,8 @@ static void everybody_is_restored_and_told_the_password_that_works(void **state)
     }
     assert_int_equal(world->records[SMALL_USERS].reason, REASON_ALREADY_ACTIVE);
     assert_true(world->records[SMALL_USERS + 1].replayed);
+    assert_int_equal(world->records[SMALL_USERS + 3].reason, REASON_LISTED);
+    assert_true(world->records[SMALL_USERS + 4].replayed);
     finish_well(world, "no fault", 0);
 }
 

@@ -101,16 +101,15 @@ static struct world_record *new_record(struct world *world, int32_t partition)
 #define REQUESTED_BY "\"requestedBy\":{\"id\":\"ffffffff-0000-4000-8000-000000000000\"}"
 #define NOTIFY "\"notify\":{\"to\":[\"help@contoso.com\"]}"
 
-void world_request(struct world *world, int user)
+/* `subject`: the members that name it, with a comma behind. */
+static void produce(struct world *world, int user, const char *subject)
 {
     int n = world->n_records;
     struct world_record *record = new_record(world, user % world->n_partitions);
     record->user = user;
     (void)text_copy(record->key, sizeof record->key, world->users[user].id);
-    int length =
-        snprintf(record->value, sizeof record->value,
-                 "{\"requestId\":\"r%d\",\"user\":{\"id\":\"%s\"}," NOTIFY "," REQUESTED_BY "}", n,
-                 world->users[user].id);
+    int length = snprintf(record->value, sizeof record->value,
+                          "{\"requestId\":\"r%d\",%s" NOTIFY "," REQUESTED_BY "}", n, subject);
     assert(length > 0 && (size_t)length < sizeof record->value);
 }
 
@@ -133,6 +132,22 @@ void world_batch(struct world *world, int partition, const int *users, int n_use
         assert(used + sizeof "]}" < sizeof record->value);
     }
     (void)text_copy(record->value + used, sizeof record->value - used, "]}");
+}
+
+void world_request(struct world *world, int user)
+{
+    char subject[128];
+    (void)snprintf(subject, sizeof subject, "\"user\":{\"id\":\"%s\"},", world->users[user].id);
+    produce(world, user, subject);
+}
+
+void world_question(struct world *world, int user, enum request_mode mode)
+{
+    char subject[128] = "\"mode\":\"list\",";
+    if (mode == MODE_PLAN)
+        (void)snprintf(subject, sizeof subject, "\"mode\":\"plan\",\"user\":{\"id\":\"%s\"},",
+                       world->users[user].id);
+    produce(world, user, subject);
 }
 
 void world_repeat(struct world *world, int record)

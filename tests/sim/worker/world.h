@@ -105,6 +105,8 @@ void world_request(struct world *world, int user);
 /* A request to restore these users, on this partition, under a key of its own; who is given as
  * ~user is named by his name, the others by their id. */
 void world_batch(struct world *world, int partition, const int *users, int n_users);
+/* Only asks: a plan for this user, or a list. On the same partition, under the same key. */
+void world_question(struct world *world, int user, enum request_mode mode);
 /* The same request record again. */
 void world_repeat(struct world *world, int record);
 
