@@ -10,6 +10,7 @@
 struct held {
     struct request_partition partition;
     rd_kafka_queue_t *queue;
+    int64_t end; /* as last reached: below it nothing is left but control records */
 };
 
 struct request_consumer {

@@ -140,6 +140,18 @@ static void take_error(struct request_consumer *consumer, const struct held *hel
     eventfd_write(consumer->wake_fd, 1);
 }
 
+/* Ends are only noted: a record may lie right behind one. */
+static rd_kafka_message_t *next_message(struct held *held)
+{
+    rd_kafka_message_t *message;
+    while ((message = rd_kafka_consume_queue(held->queue, 0)) != NULL &&
+           message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        held->end = message->offset;
+        rd_kafka_message_destroy(message);
+    }
+    return message;
+}
+
 const struct record *request_consumer_take(struct request_consumer *consumer,
                                            struct request_partition **ret_partition,
                                            struct open_offset *entry)
@@ -149,7 +161,7 @@ const struct record *request_consumer_take(struct request_consumer *consumer,
         return NULL;
     for (int i = 0; i < consumer->n_held; i++) {
         struct held *held = consumer->held[(consumer->turn + i) % consumer->n_held];
-        rd_kafka_message_t *message = rd_kafka_consume_queue(held->queue, 0);
+        rd_kafka_message_t *message = next_message(held);
         if (message == NULL)
             continue;
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -229,6 +241,8 @@ int64_t request_consumer_behind(const struct request_consumer *consumer)
             continue; /* where it began is known only when the first record is taken */
         if (next < low)
             next = low;
+        if (next < consumer->held[i]->end)
+            next = consumer->held[i]->end;
         if (high > next)
             behind += high - next;
     }
@@ -310,6 +324,7 @@ static int handle_new(struct request_consumer *consumer,
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"},
+        {"enable.partition.eof", "true"},
         {"queued.min.messages", "10000"},
         {"queued.max.messages.kbytes", "16384"},
         {NULL, NULL},

@@ -80,8 +80,8 @@ enum consumer_standing request_consumer_standing(const struct request_consumer *
 int request_consumer_unreadable(const struct request_consumer *consumer, int32_t *ret_first);
 /* What is wrong with the journal's retention, "" nothing: readiness warns. */
 const char *request_consumer_journal_warning(const struct request_consumer *consumer);
-/* Records of the held partitions that were not taken yet, as of the last fetch: those of aborted
- * transactions and the like count, too. */
+/* Records of the held partitions that were not taken yet, as of the last fetch; control records of
+ * transactions count until their end was reached. */
 int64_t request_consumer_behind(const struct request_consumer *consumer);
 /* For how long a repeat is recognised: the window, or less when the index had no room. */
 int64_t request_consumer_window_ms(const struct request_consumer *consumer, int64_t now_wall_ms);

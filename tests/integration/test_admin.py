@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+from confluent_kafka import Producer
 
 from support.directory import CLIENT_SECRET, REQUESTER, deleted_id
 from support.kafka import Kafka
@@ -155,6 +156,18 @@ def test_a_paused_worker_is_ready_and_counts_who_waits(scene):
     assert worker.metrics()[PREFIX + "paused",] == 0
 
 
+def test_nobody_waits_behind_the_end_of_a_transaction(scene):
+    producer = Producer({"bootstrap.servers": scene.kafka.bootstrap, "transactional.id": "outbox"})
+    producer.init_transactions(30)
+    for ended in (producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        producer.produce(scene.topics.names["requests"], b"no request", b"k")
+        producer.flush(30)
+        ended(30)
+    scene.nth(1, lambda r: r.value == b"no request", "its dead letter")
+    wait_for(lambda: scene.worker.metrics()[PREFIX + "requests_waiting",] == 0, 10, "the end")
+
+
 def test_one_who_is_throttled_is_ready_and_says_so(scene):
     worker = scene.worker
     scope = f"Tenant/ReadWrite/{REQUESTER}/{REQUESTER}"
@@ -187,6 +200,30 @@ def test_readiness_comes_with_the_token_and_a_refused_reload_only_warns(scenes):
     assert status == 200 and "[+] configuration: in force; warning: the last reload" in text
     worker.reloaded({"shutdown": {"grace_seconds": 10}})
     assert "[+] configuration: in force\n" in worker.get("/readyz?verbose")[1]
+
+
+def test_a_clock_that_is_far_from_the_directorys_is_not_ready(scenes):
+    scene = scenes()
+    scene.directory.options(clock_offset_ms=301000)
+    worker = scene.worker().wait_ready()
+    wait_for(lambda: ready(worker) == 200, 10, "readiness; no reply has told the time yet")
+    scene.ask(deleted_id(1))
+    wait_for(lambda: reasons(worker) == {"clock": "the directory's is 301 s ahead"}, 20, "the clock")
+    scene.directory.options(clock_offset_ms=0)
+    scene.ask(deleted_id(2), deleted_id(3))
+    wait_for(lambda: ready(worker) == 200, 20, "the clock")
+
+
+def test_a_partition_whose_journal_is_unreadable_is_named(scenes, kafka):
+    scene = scenes()
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer.produce(scene.topics.names["journal"], b"{}", b"not the worker's", partition=5)
+    assert producer.flush(30) == 0
+    worker = scene.worker().wait_ready()
+    wait_for(lambda: reasons(worker) == {"journal": "unreadable in 1 partitions, 5 the first"}, 20,
+             "the reason")
+    assert ready(worker) == 503
+    assert worker.metrics()[PREFIX + "partitions_assigned",] == 11
 
 
 def test_one_is_not_ready_while_partitions_are_given_back_and_ready_without_any(scenes):
