@@ -142,6 +142,34 @@ quickstart() {
     count "$report" quickstart
 }
 
+chaos_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
+    name=$1 expected=$2 limit=$3
+    shift 3
+    [ -z "$only" ] || echo "$name" | grep -qE -- "$only" || return 0
+    log=$results/$(echo "$name" | tr ' ' '-').log
+    timeout -k 30 "$limit" sh tests/chaos/run.sh "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    tail -n 1 "$log"
+    if [ $status -eq "$expected" ]; then
+        passed=$((passed + 1))
+    else
+        tail -n 40 "$log"
+        fail "$name: exit status $status, $log"
+    fi
+}
+
+# Without a protection the suite must fail, by a promise that is broken.
+chaos() {
+    if [ "$mode" != long ]; then
+        chaos_run "chaos" 0 20m
+        return
+    fi
+    chaos_run "chaos" 0 3h --long --requests 100000 --faults 100
+    for control in prereq proof done-records lanes generation settling retry-after; do
+        chaos_run "chaos without $control" 1 20m --requests 450 --faults 3 --without $control
+    done
+}
+
 export ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS-print_stacktrace=1}"
 [ $mode != long ] || export RESTORE_TEST_LONG=1
@@ -158,6 +186,7 @@ else
     part "release build, policy purity" build_and_test release 'unit|golden|layering'
     part "edges on real Kafka" edges_on_kafka
     part "integration on real Kafka" integration
+    part "chaos" chaos
     part "quickstart" quickstart
 fi
 

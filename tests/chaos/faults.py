@@ -278,38 +278,48 @@ class Faults:
         wait_for(lambda: len(refused()) >= min(10, len(told_to_wait) // 2), BOUND_S, "429")
         clients = [c["client"] for c in refused()]
         who = self._world.who_called(max(clients, key=clients.count))
-        self._sleep_through(who, burst, cut_first=False)
+        worker = self._world.workers[who]
+        self._takeover(who, worker.freeze)
+        self._world.proxy.cut(f"{who}/broker-", "silence")
+        self._await_the_others(burst)
+        self._world.say(f"    {who} wakes up")
+        worker.resume()
+        self._world.pause(2)
+        self._world.proxy.mend(f"{who}/broker-")
 
     def _zombie_outcome(self, fault, burst):
-        """Cut off from the brokers with outcomes to publish, frozen, replaced, woken and mended."""
-        self._send(fault, burst)
-        who = max(WORKERS, key=self._busy)
-        self._sleep_through(who, burst, cut_first=True)
+        """Cut off from the brokers with outcomes to publish, of which the coordinator knows nothing
+        yet; frozen, replaced, mended and woken."""
+        world, held = self._world, self._plain(burst, 24)
+        for user in held:  # the last call before the outcome
+            self._order(kind="hang", method="GET", path=f"/v1.0/users/{user}", times=-1)
+        before = world.mark()
+        world.send(burst)
+        world.wait(lambda: world.answered(r for r in burst if r.user not in held), BOUND_S,
+                   "the others' outcomes", needs_outcomes=True)
 
-    def _busy(self, who):
-        calls = self._world.calls(max(0, self._world.mark() - 100))
-        return sum(c["client"] == self._world.address(who) for c in calls)
+        def hung():
+            return world.calls(before, "GET", held, "/v1.0/users/")
 
-    def _sleep_through(self, who, burst, cut_first):
-        world, worker = self._world, self._world.workers[who]
-        if cut_first:
-            world.proxy.cut(f"{who}/broker-", "silence")
-            world.pause(1)
-        self._takeover(who, worker.freeze)
-        if not cut_first:
-            world.proxy.cut(f"{who}/broker-", "silence")
-        try:
-            world.wait(lambda: world.answered(burst), BOUND_S, "the others to do its work")
-        finally:
-            world.say(f"    {who} wakes up")
-            if cut_first:
-                world.proxy.mend(f"{who}/broker-")
-                worker.resume()
-            else:
-                worker.resume()
-                world.pause(2)
-                world.proxy.mend(f"{who}/broker-")
+        world.wait(lambda: {c["user"] for c in hung()} == held, BOUND_S, "the last calls")
+        clients = [c["client"] for c in hung()]
+        who = world.who_called(max(clients, key=clients.count))
+        finished = world.log_count(who, "restore finished")
+        world.proxy.cut(f"{who}/broker-", "silence")
+        world.directory.clear_faults()
+        world.directory.release()
+        world.wait(lambda: world.log_count(who, "restore finished") > finished, BOUND_S,
+                   f"outcomes of {who} that cannot be published")
+        self._takeover(who, world.workers[who].freeze)
+        self._await_the_others(burst)
+        world.say(f"    {who} wakes up")
+        world.proxy.mend(f"{who}/broker-")
+        world.workers[who].resume()
+        world.pause(3)
 
+    def _await_the_others(self, burst):
+        self._world.wait(lambda: self._world.answered(burst), BOUND_S,
+                         "the others to do its work", needs_outcomes=True)
 
 def session_part(takeovers):
     """The closing figure of the takeovers, and how much of each is the session's time-out."""

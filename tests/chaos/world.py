@@ -137,8 +137,12 @@ class World:
     def who_called(self, client):
         return f"worker-{client.split('.')[2]}"
 
+    def log_count(self, who, text):
+        """How often its log says so since it was started."""
+        return sum(text in line["raw"] for line in self.workers[who].log())
+
     def assignments(self, who):
-        return sum("partitions assigned" in line["raw"] for line in self.workers[who].log())
+        return self.log_count(who, "partitions assigned")
 
     def running(self):
         """Notes and restarts those that ended by themselves."""
