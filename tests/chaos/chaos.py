@@ -1,4 +1,4 @@
-"""usage: sh tests/chaos/run.sh [--requests N] [--faults K] [--seed S] [--without PROTECTION] [--long]
+"""sh tests/chaos/run.sh [--requests N] [--faults K] [--seed S] [--without PROTECTION] [--long]
 
 Three brokers, three workers, and what the seed says goes wrong with them (plan.py). The plan is
 printed first and logged with what was done when in build/results/chaos/<seed>; the same seed gives

@@ -12,8 +12,8 @@ BOUND_S = 60
 
 
 class Faults:
-    """`strike(fault, burst)` sends the burst and does the fault in the middle of it. `takeovers` are
-    the seconds from a kill until the others had the partitions."""
+    """`strike(fault, burst)` sends the burst and does the fault in the middle of it. `takeovers`
+    are the seconds from a kill until the others had the partitions."""
 
     def __init__(self, world):
         self._world = world
@@ -71,7 +71,6 @@ class Faults:
         self._beside(fault)
         self._send(fault, burst)
         worker = self._world.workers[fault["who"]]
-        worker._process.killed = True
         code = worker.terminate()
         assert code == 0, f"{fault['who']} ended with {code} after SIGTERM"
         self._world.start(fault["who"])
@@ -190,9 +189,9 @@ class Faults:
             value = formatdate(time.time() + 4, usegmt=True)
         order = {"kind": "answer", "status": 429, "headers": {header: value} if header else {}}
         if fault["hopeless"]:
-            alone = [r for r in burst if r.kind == "id" and sum(o.user == r.user for o in burst) == 1]
-            alone[0].kind = "hopeless"
-            self._order(path="/restore", user=alone[0].user, **order)
+            [user] = self._plain(burst, 1)
+            next(r for r in burst if r.user == user).kind = "hopeless"
+            self._order(path="/restore", user=user, **order)
         else:
             self._order(path="/restore", times=10, **order)
             self._order(method="PATCH", times=10, **order)
@@ -222,10 +221,9 @@ class Faults:
             self._world.order_violations.append(f"everybody waits for {slow.user}")
 
     def _plain(self, burst, n):
-        """Users of whom the burst asks but once."""
-        found = [r for r in burst if r.kind == "id"
-                 and sum(other.user == r.user for other in burst) == 1]
-        return {r.user for r in found[:n]}
+        """Users of whom the run asks but once."""
+        found = [r.user for r in burst if r.kind == "id" and not r.is_followed]
+        return set(found[:n])
 
     def _held_kill(self, fault, burst):
         """Killed while some users hold back the offsets of their partitions, with others done."""
@@ -244,7 +242,7 @@ class Faults:
         self._world.pause(2)
 
     def _late_password(self, fault, burst):
-        """Killed while its PATCHes are on the way; they take effect when its successor is at work."""
+        """Killed while its PATCHes are on the way; their effect comes when its successor works."""
         late = self._plain(burst, 12)
         for user in late:
             self._order(kind="delay", method="PATCH", user=user,
@@ -304,11 +302,11 @@ class Faults:
         world.wait(lambda: {c["user"] for c in hung()} == held, BOUND_S, "the last calls")
         clients = [c["client"] for c in hung()]
         who = world.who_called(max(clients, key=clients.count))
-        finished = world.log_count(who, "restore finished")
+        finished = world.workers[who].log_count("restore finished")
         world.proxy.cut(f"{who}/broker-", "silence")
         world.directory.clear_faults()
         world.directory.release()
-        world.wait(lambda: world.log_count(who, "restore finished") > finished, BOUND_S,
+        world.wait(lambda: world.workers[who].log_count("restore finished") > finished, BOUND_S,
                    f"outcomes of {who} that cannot be published")
         self._takeover(who, world.workers[who].freeze)
         self._await_the_others(burst)

@@ -50,9 +50,7 @@ class Judge:
         self.others = list(world.notes)
         self._records = Reader(world.kafka.bootstrap, world.topics).all(300)
         self._keys = world.workers["worker-1"].keys
-        effects = world.directory.effects()
-        self._effects = effects["users"]
-        self._secrets = {}  # user -> [passwords told, in order]
+        self._effects = world.directory.effects()["users"]
 
     def judge(self):
         outcomes = defaultdict(list)
@@ -246,7 +244,8 @@ def _mark(record):
 
 def _is_next_try(before, call):
     """A restore that was answered with a clash goes out again, otherwise: nothing was done."""
-    return 400 <= before["status"] < 500 and before["client_request_id"] != call["client_request_id"]
+    return (400 <= before["status"] < 500
+            and before["client_request_id"] != call["client_request_id"])
 
 
 def _found(words, *files):

@@ -5,7 +5,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from support.directory import DOMAIN, REQUESTER, deleted_id
 from support.events import SOURCE, TYPE_PREFIX
@@ -13,7 +13,8 @@ from support.events import SOURCE, TYPE_PREFIX
 # kind -> how many of 1,000. `again`, `repeat` and `reused` follow an earlier request: the user is
 # asked for once more, the same request is sent once more, its id is used for something else.
 SHARES = {"id": 610, "name": 130, "shared-key": 100, "again": 50, "repeat": 50, "rename": 15,
-          "reject": 10, "address": 10, "reused": 8, "not-found": 4, "no-json": 8, "unknown-field": 5}
+          "reject": 10, "address": 10, "reused": 8, "not-found": 4, "no-json": 8,
+          "unknown-field": 5}
 FOLLOWERS = ("again", "repeat", "reused")
 MALFORMED = ("no-json", "unknown-field")
 RECENT = 100  # a follower follows one of the last so many
@@ -26,7 +27,7 @@ class Request:
     key: str
     user: str = None  # object id
     data: dict = None
-    first: "Request" = field(default=None, repr=False)  # the one that a follower follows
+    is_followed: bool = False
     partition: int = -1
     offset: int = -1  # once it is sent
 
@@ -80,10 +81,11 @@ class Load:
         return request
 
     def _follow(self, kind, first):
+        first.is_followed = True
         if kind == "again":
-            return Request(kind, self._uuid(), first.key, first.user, first.data, first)
+            return Request(kind, self._uuid(), first.key, first.user, first.data)
         data = first.data if kind == "repeat" else {**first.data, "reason": "another"}
-        return Request(kind, first.id, first.key, first.user, data, first)
+        return Request(kind, first.id, first.key, first.user, data)
 
     def _hold(self, display_name, **properties):
         self.holders.append({"id": self._uuid(), "displayName": display_name, **properties})

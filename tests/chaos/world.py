@@ -137,19 +137,15 @@ class World:
     def who_called(self, client):
         return f"worker-{client.split('.')[2]}"
 
-    def log_count(self, who, text):
-        """How often its log says so since it was started."""
-        return sum(text in line["raw"] for line in self.workers[who].log())
-
     def assignments(self, who):
-        return self.log_count(who, "partitions assigned")
+        """How often it has taken partitions since its start."""
+        return self.workers[who].log_count("partitions assigned")
 
     def running(self):
         """Notes and restarts those that ended by themselves."""
         for who, worker in self.workers.items():
-            code = worker.exit_code()
-            if code is not None and not worker._process.killed:
-                self.note(f"{who} ended with {code}")
+            if worker.has_died():
+                self.note(f"{who} ended with {worker.exit_code()}")
                 self.start(who)
 
     # ---- requests and outcomes ---------------------------------------------------------------
@@ -159,16 +155,15 @@ class World:
             self.sender.send(request)
         self.sender.flush()
 
-    def read(self, timeout_s=0.0):
-        """Reads what is there, for at least timeout_s."""
-        end = time.monotonic() + timeout_s
-        consumer_empty = False
-        while not consumer_empty or time.monotonic() < end:
+    def read(self, seconds):
+        """Reads what comes in this time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
             before = len(self.reader.records)
             try:
-                self.reader.until(lambda records: len(records) > before, 0.05)
+                self.reader.until(lambda records: len(records) > before, left)
             except AssertionError:
-                consumer_empty = True
+                return
 
     def wait(self, condition, timeout_s, what, needs_outcomes=False):
         """Reads on until condition() is true; AssertionError after timeout_s. With needs_outcomes
@@ -176,7 +171,7 @@ class World:
         end = time.monotonic() + timeout_s
         while not condition():
             before = len(self.reader.records)
-            self.read(0.1)
+            self.read(0.05)
             self.take_changes()
             if needs_outcomes and len(self.reader.records) > before:
                 end = time.monotonic() + timeout_s

@@ -167,7 +167,7 @@ class Reader:
     def _open(self):
         consumer = Consumer({
             "bootstrap.servers": self._bootstrap, "group.id": "independent-reader",
-            "enable.auto.commit": False, "isolation.level": self._isolation,
+            "enable.auto.commit": False, "isolation.level": self._isolation, "log_level": 2,
             "enable.partition.eof": True})
         metadata = wait_known(consumer, list(self._names))
         partitions = {(topic, p)

@@ -112,6 +112,16 @@ class Worker:
     def exit_code(self):
         return self._process.exit_code()
 
+    def has_died(self):
+        """Whether it ended and nobody killed it."""
+        return self._process.exit_code() is not None and not self._process.killed
+
+    def log_count(self, text):
+        """How often the log says so since the last start()."""
+        with open(self.log_file, "rb") as file:
+            file.seek(self._log_start)
+            return file.read().count(text.encode())
+
     def wait(self, timeout_s=30):
         """The exit code of a worker that ends by itself."""
         return self._process.wait(timeout_s)
