@@ -20,7 +20,6 @@ PARTITIONS = 12
 # A change that may have been made is not made again sooner: the next incarnation settles for
 # PROOF_MS + request_timeout_ms, the same one asks for 10 s before it believes that it was not.
 APART_MS = min(5000 + REQUEST_TIMEOUT_MS, 10000) - 1000
-CERTAINLY_NOT_DONE = (401, 429)
 
 COUNTS = ("missing", "doubled", "double_effects", "wrong_passwords", "mails_doubled",
           "order_violations", "retry_after_undercut", "plaintext")
@@ -109,13 +108,14 @@ class Judge:
         for request in self._requests:
             if request.kind in MALFORMED or request.kind in ("repeat", "reused"):
                 continue
-            kind = request.kind
-            if kind == "again" and "userPrincipalName" in request.data["user"]:
-                kind = "not-found"  # only an active account bears the name (contract section 3)
-            topic, is_right = RIGHT.get(kind, RESTORED)
+            rights = [RIGHT.get(request.kind, RESTORED)]
+            if request.kind == "again" and "userPrincipalName" in request.data["user"]:
+                # Only an active account bears the name (contract 3), unless the bin lags.
+                rights.append(RIGHT["not-found"])
             for record in outcomes.get(request.id, []):
-                if _mark(record) == "first" and not (
-                        record.topic == topic and is_right(record.data)):
+                if _mark(record) == "first" and not any(
+                        record.topic == topic and is_right(record.data)
+                        for topic, is_right in rights):
                     self.others.append(f"wrong outcome of a request of kind {request.kind}: "
                                        f"{record}")
 
@@ -169,18 +169,17 @@ class Judge:
                 if effect.get(what, 0) > allowed:
                     self.broken["double_effects"].append(f"{user}: {effect[what]} {what}")
         self._world.take_changes(all=True)
-        last = {}
+        perhaps_done = {}
         for call in self._world.changes:
-            if call["status"] in CERTAINLY_NOT_DONE:
-                continue
             step = (call["method"], call["user"])
-            before = last.get(step)
-            if before is not None and call["at_ms"] - before["at_ms"] < APART_MS:
-                if call["path"] == before["path"] and not _is_next_try(before, call):
-                    self.broken["double_effects"].append(
-                        f"{step} again after {call['at_ms'] - before['at_ms']} ms: "
-                        f"{before} {call}")
-            last[step] = call
+            before = perhaps_done.get(step)
+            refused = 400 <= call["status"] < 500
+            if before is not None and call["at_ms"] - before["at_ms"] < APART_MS and (
+                    not refused or call["client_request_id"] == before["client_request_id"]):
+                self.broken["double_effects"].append(
+                    f"{step} again after {call['at_ms'] - before['at_ms']} ms: {before} {call}")
+            if not refused:
+                perhaps_done[step] = call
 
     # ---- what is left behind -----------------------------------------------------------------
 
@@ -240,12 +239,6 @@ def _mark(record):
     if record.data.get("replayed"):
         return "replayed"
     return "reused" if record.data.get("code") == "request_id_reused" else "first"
-
-
-def _is_next_try(before, call):
-    """A restore that was answered with a clash goes out again, otherwise: nothing was done."""
-    return (400 <= before["status"] < 500
-            and before["client_request_id"] != call["client_request_id"])
 
 
 def _found(words, *files):
