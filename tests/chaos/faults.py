@@ -277,7 +277,13 @@ class Faults:
         clients = [c["client"] for c in refused()]
         who = self._world.who_called(max(clients, key=clients.count))
         worker = self._world.workers[who]
-        self._takeover(who, worker.freeze)
+
+        def freeze():
+            worker.freeze()
+            if self._world.is_ignorant:
+                self._world.throw_out(who)
+
+        self._takeover(who, freeze)
         self._world.proxy.cut(f"{who}/broker-", "silence")
         self._await_the_others(burst)
         self._world.say(f"    {who} wakes up")

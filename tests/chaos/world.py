@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
@@ -11,6 +12,7 @@ from support.directory import Directory, standard_load
 from support.events import Reader
 from support.kafka import Kafka, free_ports
 from support.proxy import Proxy
+from support.survival import throw_out
 from support.topics import Topics
 from support.worker import Worker
 
@@ -23,8 +25,6 @@ LATENCY_MS = 15
 STALLED_S = 180  # without one more outcome; a user's longest wait is 120 s (design 9)
 
 SETTINGS = {
-    "kafka": {"properties": [f"session.timeout.ms={SESSION_S * 1000}",
-                             "heartbeat.interval.ms=1000"]},
     "directory": {"request_timeout_ms": REQUEST_TIMEOUT_MS, "max_in_flight": 64},
     "policy": {"notify_default": ["helpdesk@contoso.com"]},
 }
@@ -44,6 +44,9 @@ class World:
         self._outcomes = set()  # partition and offset of the requests that have theirs
         self._causes = set()  # ids of the requests that have any
         self._level = level
+        # Whoever wakes up and knows by his own clock that his session is over does no harm, with a
+        # proof or without, if that clock is looked at first. Without proof nobody is to know.
+        self.is_ignorant = without == "proof"
         self._environment = {"RESTORE_TEST_WITHOUT": without} if without else {}
         self.log = open(os.path.join(folder, "chaos.log"), "w")
         self.began = time.monotonic()
@@ -83,7 +86,8 @@ class World:
             self.workers[who] = Worker(
                 self._folder, self.kafka, self.topics, f"http://127.0.0.1:{doors[who]}", who, keys,
                 SETTINGS, self._environment)
-            self.workers[who].configure({"kafka": {"brokers": self.kafka.bootstrap_of(who)},
+            self.workers[who].configure({"kafka": {"brokers": self.kafka.bootstrap_of(who),
+                                                   "properties": self._properties()},
                                          "log": {"level": self._level}})
             self._opened.append(lambda who=who: self._end(self.workers[who]))
         self.reader = Reader(self.kafka.bootstrap, self.topics)
@@ -111,6 +115,10 @@ class World:
             worker.stop()
         except AssertionError as fault:
             self.note(str(fault))
+
+    def _properties(self):
+        session_s = 120 if self.is_ignorant else SESSION_S
+        return [f"session.timeout.ms={session_s * 1000}", "heartbeat.interval.ms=1000"]
 
     # ---- what is said ------------------------------------------------------------------------
 
@@ -256,6 +264,17 @@ class World:
         partitions = [p for topic in metadata.topics.values() for p in topic.partitions.values()]
         return (len(metadata.brokers) == len(NODES) and bool(partitions)
                 and all(set(p.isrs) == set(p.replicas) and p.leader >= 0 for p in partitions))
+
+    def throw_out(self, who):
+        """Of the group, by its coordinator, whichever broker that is."""
+        for address in self.kafka.bootstrap.split(","):
+            here = SimpleNamespace(topics=self.topics, _kafka=SimpleNamespace(bootstrap=address))
+            try:
+                throw_out(here, who)
+                return
+            except AssertionError:
+                continue  # not the coordinator
+        raise AssertionError(f"no broker throws {who} out")
 
     def drain(self):
         """SIGTERM to all; each ends with 0 in its time."""
