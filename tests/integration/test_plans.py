@@ -173,7 +173,8 @@ def test_a_refusal_is_a_plan_that_would_fail(scene, code, deleted, more):
     data = planned(scene, scene.deleted(**deleted), "fail", **more).data
     assert data["code"] == code
     assert (data["message"], data["owner"], data["hint"]) == (TEXT, TEXT, TEXT)
-    assert not {"planHash", "apply", "resend"} & set(data)
+    assert not {"planHash", "apply"} & set(data)
+    assert ("resend" in data) == (code != "retention_expired")  # which nobody can mend
 
 
 def test_a_directory_that_is_down_would_fail_and_can_be_asked_again(scene):
