@@ -34,6 +34,8 @@ struct scripted_server {
     char url[64];
     int n, n_accepted, n_requests, n_open_requests;
     struct connection *connections[CONNECTIONS_MAX];
+    /* Not static: a test may have two servers, and so two threads. */
+    struct scripted_request request;
     pthread_mutex_t lock; /* of what follows */
     int most_at_once, n_connections, n_logged;
     char log[LOG_MAX][LOG_TEXT]; /* "METHOD target" */
@@ -54,7 +56,7 @@ static bool send_all(int fd, const char *data, size_t bytes)
 
 static bool send_filler(int fd, int64_t bytes)
 {
-    static char chunk[CHUNK_BYTES];
+    char chunk[CHUNK_BYTES];
     memset(chunk, 'x', sizeof chunk);
     for (; bytes > 0; bytes -= CHUNK_BYTES)
         if (!send_all(fd, chunk, bytes < CHUNK_BYTES ? (size_t)bytes : CHUNK_BYTES))
@@ -106,7 +108,7 @@ static void log_request(struct scripted_server *server, const struct scripted_re
 /* Takes one whole request out of what was read, if it is there. */
 static void take_request(struct scripted_server *server, struct connection *connection)
 {
-    static struct scripted_request request; /* one server thread at a time; large */
+    struct scripted_request *request = &server->request;
     connection->in[connection->n_in] = '\0';
     char *end = strstr(connection->in, "\r\n\r\n");
     if (connection->replying || end == NULL)
@@ -116,21 +118,21 @@ static void take_request(struct scripted_server *server, struct connection *conn
     size_t head_bytes = (size_t)(end + 4 - connection->in);
     if (connection->n_in < head_bytes + body_bytes)
         return;
-    memset(&request, 0, sizeof request);
+    memset(request, 0, sizeof *request);
     int n = 0;
-    (void)sscanf(connection->in, "%7s %4095s HTTP/1.1\r\n%n", request.method, request.target, &n);
-    memcpy(request.head, connection->in + n, head_bytes - (size_t)n);
-    memcpy(request.body, end + 4, body_bytes);
+    (void)sscanf(connection->in, "%7s %4095s HTTP/1.1\r\n%n", request->method, request->target, &n);
+    memcpy(request->head, connection->in + n, head_bytes - (size_t)n);
+    memcpy(request->body, end + 4, body_bytes);
     connection->n_in -= head_bytes + body_bytes;
     memmove(connection->in, end + 4 + body_bytes, connection->n_in);
-    request.number = server->n_requests++;
-    request.connection = connection->number;
-    request.on_connection = connection->n_requests++;
+    request->number = server->n_requests++;
+    request->connection = connection->number;
+    request->on_connection = connection->n_requests++;
     server->n_open_requests++;
-    log_request(server, &request);
+    log_request(server, request);
     connection->replying = true;
     connection->reply = (struct scripted_reply){.status = 200};
-    server->handler(server->context, &request, &connection->reply);
+    server->handler(server->context, request, &connection->reply);
     connection->reply_at_ms = loop_read_mono_ms() + connection->reply.delay_ms;
     if (connection->reply.end == SCRIPTED_SILENCE)
         connection->reply_at_ms = INT64_MAX;
