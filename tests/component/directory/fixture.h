@@ -38,8 +38,7 @@ struct fixture {
     int n_on_call;
     char on_token[8][128];
     int n_on_token;
-    struct timer stop; /* ends a wait; here, because a failing test leaves its stack behind */
-    bool stopped;
+    struct timer look; /* here, because a failing test leaves its stack behind */
 };
 
 /* One question and what came of it. */
@@ -56,7 +55,8 @@ int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_start(struct fixture *fixture, scripted_handler *graph);
 
-/* Turns the loop until the condition holds; fails after WAIT_MAX_MS. */
+/* Turns the loop until the condition holds, which may be one that the server's thread brings about;
+ * fails after WAIT_MAX_MS. */
 void fixture_turn_until(struct fixture *fixture, bool (*holds)(void *context), void *context);
 
 void asking_init(struct asking *asking, struct fixture *fixture,
