@@ -161,7 +161,7 @@ chaos_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
 # Without a protection the suite must fail, by a promise that is broken.
 chaos() {
     if [ "$mode" != long ]; then
-        chaos_run "chaos" 0 20m
+        chaos_run "chaos" 0 20m --seed 13 # the same faults every time; --long draws others
         return
     fi
     chaos_run "chaos" 0 3h --long --requests 100000 --faults 100
