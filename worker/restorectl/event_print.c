@@ -78,7 +78,8 @@ static void put_renamed(FILE *out, const char *who, const json_t *name)
     line(out, " -> ", member(name, "to"), "\n");
 }
 
-static void put_succeeded(FILE *out, const json_t *data)
+/* As participles: a plan's are still to come. */
+static void put_changes(FILE *out, const json_t *data)
 {
     const json_t *changes = json_object_get(data, "changes");
     const json_t *replaced = json_object_get(changes, "replacedActiveUser");
@@ -92,8 +93,7 @@ static void put_succeeded(FILE *out, const json_t *data)
     json_array_foreach(json_object_get(changes, "removedProxyAddresses"), i, address)
         line(out, "  lost to another account: ", json_string_value(address), "\n");
     if (strcmp(member(changes, "password"), "generated") == 0)
-        fputs("  a new password was generated and handed on; it must be changed at sign-in\n", out);
-    put_todo(out, data);
+        fputs("  given a new password, which is handed on and must be changed at sign-in\n", out);
 }
 
 static void put_conflict(FILE *out, const json_t *data)
@@ -147,6 +147,7 @@ static void put_failed(FILE *out, const json_t *data)
         line(out, " ", member(candidate, "userPrincipalName"), "");
         line(out, " ", member(candidate, "deletedAt"), "\n");
     }
+    put_changes(out, data); /* with needs_hands: what was done and stays */
     if (*member(data, "hint") != '\0')
         line(out, "  next: ", member(data, "hint"), "\n");
     put_todo(out, data);
@@ -157,8 +158,12 @@ static void put_planned(FILE *out, const json_t *data)
 {
     const char *would = member(data, "would");
     if (strcmp(would, "restore") == 0) {
-        fputs(": would be restored\n", out);
-        put_succeeded(out, data);
+        fputs(strcmp(member(data, "disposition"), "already-active") == 0
+                  ? ": is active already, nothing would be changed\n"
+                  : ": would be restored\n",
+              out);
+        put_changes(out, data);
+        put_todo(out, data);
         put_time_left(out, data);
     } else if (strcmp(would, "conflict") == 0) {
         fputs(": would be a conflict\n", out);
@@ -209,7 +214,8 @@ void event_print_text(const struct event *event, FILE *out)
                   ? ": restored\n"
                   : ": was active already, nothing was changed\n",
               out);
-        put_succeeded(out, data);
+        put_changes(out, data);
+        put_todo(out, data);
         break;
     case EVENT_IS_CONFLICT:
         fputs(": conflict, not restored\n", out);
