@@ -453,49 +453,6 @@ def test_the_resolution_that_frees_the_name_works_as_it_stands(scene, borne, pol
     assert scene.directory.object(user["id"])["userPrincipalName"] == user["userPrincipalName"]
 
 
-def refuse_the_restore(scene, user):
-    """For good, and once the name is free."""
-    return scene.fault(kind="answer", method="POST", path=f"{user['id']}/restore", status=400,
-                       code="Request_BadRequest", times=-1)
-
-
-def after_the_clash(scene, user):
-    """The clash itself must be answered by the directory."""
-    scene.directory.fault(kind="delay", delay_ms=1, method="POST", path=f"{user['id']}/restore")
-
-
-@pytest.mark.parametrize("policy, back", [("rename-active", {"renames": 2}),
-                                          ("replace-active", {"deletes": 1, "restores": 1})])
-def test_a_restore_that_is_refused_gives_the_name_back(scene, borne, policy, back):
-    user, holder = borne
-    before = scene.directory.object(holder["id"]), scene.directory.object(user["id"])
-    after_the_clash(scene, user)
-    with refuse_the_restore(scene, user):
-        outcome = scene.restore(user, conflict=freed(policy))
-    assert outcome.topic == "failed" and outcome.data["code"] == "directory_rejected"
-    assert outcome.data["directoryError"]["status"] == 400
-    assert (scene.directory.object(holder["id"]), scene.directory.object(user["id"])) == before
-    assert (counted(scene, holder), counted(scene, user)) == (back, {})
-    assert [r.topic for r in scene.everything(outcome.causation)] == ["failed"]
-
-
-@pytest.mark.parametrize("policy, undo, done", [
-    ("rename-active", {"method": "PATCH"}, "active_user_renamed"),
-    ("replace-active", {"method": "POST"}, "active_user_replaced")])
-def test_what_cannot_be_given_back_needs_hands(scene, borne, policy, undo, done):
-    user, holder = borne
-    after_the_clash(scene, user)
-    scene.directory.fault(kind="delay", delay_ms=1, method="PATCH", user=holder["id"])
-    scene.directory.fault(kind="answer", user=holder["id"], status=403, times=-1,
-                          code="Authorization_RequestDenied", **undo)
-    with refuse_the_restore(scene, user):
-        outcome = scene.restore(user, conflict=freed(policy))
-    assert outcome.data["code"] == "needs_hands" and outcome.data["done"] == [done]
-    [changed] = outcome.data["changes"].values()
-    assert changed["id"] == holder["id"]
-    assert outcome.data["todo"] == ["needs_hands"]
-
-
 def test_a_holder_whom_the_worker_may_not_touch_is_a_conflict(scene, borne):
     user, holder = borne
     with scene.fault(kind="answer", method="DELETE", user=holder["id"], status=403,

@@ -265,10 +265,3 @@ def test_a_hash_binds_whoever_sends_it_and_however_he_names_the_tenant(scene):
     outcome = scene.restore(user, planHash=event.data["planHash"], tenant="contoso",
                             requestedBy={"userPrincipalName": asks["userPrincipalName"]})
     assert outcome.topic == "succeeded"
-
-
-def test_a_hash_of_nothing_is_stale(scene):
-    user = scene.deleted()
-    with scene.untouched():
-        outcome = scene.restore(user, planHash="sha256:" + "0" * 64)
-    assert outcome.data["code"] == "plan_stale"
