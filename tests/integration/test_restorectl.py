@@ -64,7 +64,7 @@ def scene(kafka, tmp_path_factory, tool_topics, tool_keys):
 def restorectl(scene):
     """Runs it as an administrator with the worker's own configuration."""
     def call(command, *arguments):
-        if command == "restore":
+        if command in ("restore", "plan", "deleted"):
             arguments += "--requested-by", f"admin@{DOMAIN}"
         return run(command, *arguments, config=scene.worker.config_file)
 
@@ -251,6 +251,98 @@ def test_rows_of_a_csv_file_are_restored(scene, tmp_path):
     rows = {row.split(",")[0]: row.split(",")[1:3] for row in out.splitlines()}
     assert code == 1 and rows[good["id"]] == ["succeeded", "restored"]
     assert rows[synced["userPrincipalName"]] == ["failed", "synced_user"]
+
+
+# ---- several users ----------------------------------------------------------------------------
+
+
+def as_json(out):
+    """[(kind, data)] of what the tool printed."""
+    events = [json.loads(line) for line in out.splitlines()]
+    return [(event["type"].split(".")[-2], event["data"]) for event in events]
+
+
+def borne(scene):
+    """A deleted user whose name another bears by now."""
+    user = scene.deleted()
+    scene.person(userPrincipalName=user["userPrincipalName"], mail=None, proxyAddresses=[])
+    return user
+
+
+def test_several_users_are_a_batch_and_the_worst_of_them_decides(scene, restorectl):
+    def synced(scene):
+        return scene.deleted(onPremisesSyncEnabled=True)
+
+    for makes, code, counts in (([Scene.deleted] * 2, 0, (2, 0, 0)),
+                                ([Scene.deleted, borne], 3, (1, 1, 0)),
+                                ([borne, Scene.deleted, synced], 1, (1, 1, 1))):
+        users = [make(scene) for make in makes]
+        found, out, err = restorectl("restore", *(user["id"] for user in users), "-o", "json")
+        *outcomes, (kind, summary) = as_json(out)
+        assert (found, err, kind) == (code, "", "batch-completed")
+        assert tuple(summary[n] for n in ("succeeded", "conflicts", "failed")) == counts
+        assert {data["user"]["id"] for _, data in outcomes} == {user["id"] for user in users}
+        assert [scene.directory.effects(user["id"])["restores"] for user in users] == [
+            int(make == Scene.deleted) for make in makes]
+
+
+def test_what_a_batch_left_is_sent_by_retry(scene, restorectl, tmp_path):
+    users = [borne(scene), scene.deleted(), borne(scene)]
+    code, out, _ = restorectl("restore", *(user["id"] for user in users), "-o", "json")
+    assert code == 3
+    summary = tmp_path / "summary.json"
+    summary.write_text(out.splitlines()[-1])
+    code, out, _ = restorectl("retry", str(summary), "--policy", "rename-restored", "-o", "json")
+    assert code == 0
+    assert {data["user"]["id"]: data["disposition"] for _, data in as_json(out)} == {
+        users[0]["id"]: "restored", users[2]["id"]: "restored"}
+    assert [scene.directory.effects(user["id"])["restores"] for user in users] == [1, 1, 1]
+
+
+# ---- plan, deleted ----------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_would_happen_and_changes_nothing(scene, restorectl):
+    users = scene.deleted(), borne(scene), scene.deleted(onPremisesSyncEnabled=True)
+    with scene.untouched():
+        for user, code, words in zip(users, (0, 3, 1),
+                                     ("be restored", "be a conflict", "fail, synced_user")):
+            found, out, err = restorectl("plan", user["id"])
+            assert (found, err) == (code, "") and f"would {words}" in out
+        code, out, _ = restorectl("plan", *(user["id"] for user in users), "-o", "json")
+    assert code == 1 and as_json(out)[-1][1]["conflicts"] == 1
+
+
+def test_a_plan_is_carried_out_by_retry(scene, restorectl, tmp_path):
+    user, plan = scene.deleted(), tmp_path / "plan.json"
+    code, out, _ = restorectl("plan", user["userPrincipalName"], "-o", "json")
+    assert code == 0
+    plan.write_text(out)
+    code, out, _ = restorectl("retry", str(plan), "-o", "json")
+    [(kind, data)] = as_json(out)
+    assert (code, kind, data["user"]["id"]) == (0, "succeeded", user["id"])
+    assert scene.directory.effects(user["id"])["restores"] == 1
+
+
+def test_a_plan_that_others_overtook_fails_in_retry(scene, restorectl, tmp_path):
+    user, plan = scene.deleted(), tmp_path / "plan.json"
+    plan.write_text(restorectl("plan", user["id"], "-o", "json")[1])
+    scene.person(userPrincipalName=user["userPrincipalName"])
+    with scene.untouched():
+        code, out, _ = restorectl("retry", str(plan))
+    assert code == 1 and "plan_stale" in out
+
+
+def test_the_deleted_are_listed_by_name_and_by_deadline(scene, restorectl):
+    late, soon = (scene.deleted(userPrincipalName=f"{name}.listed@{DOMAIN}", deletedDaysAgo=days)
+                  for name, days in (("late", 1), ("soon", 28)))
+    with scene.untouched():
+        code, out, _ = restorectl("deleted", "--match", ".LISTED", "-o", "json")
+        [(kind, data)] = as_json(out)
+        assert (code, kind, data["truncated"]) == (0, "listed", False)
+        assert [user["id"] for user in data["users"]] == [soon["id"], late["id"]]
+        code, out, _ = restorectl("deleted", "--match", ".listed", "--closing-within", "3")
+        assert code == 0 and soon["id"] in out and late["id"] not in out
 
 
 # ---- mistakes ---------------------------------------------------------------------------------
