@@ -99,9 +99,9 @@ void slot_enter_lanes(struct slot *slot, const struct record *record)
     struct lanes *lanes = &slot->worker->lanes;
     char user[NAME_BYTES + 1];
     user_lane_name(slot, user);
-    if (user[0] != '\0') /* a list names nobody */
-        (void)lanes_enter(lanes, &slot->by_user,
-                          lane_of(lanes, LANE_USER, slot->partition_id, user, strlen(user)), slot);
+    enum lane_kind kind = slot->job.request.user.by == NAMED_BY_NOTHING ? LANE_IDENTITY : LANE_USER;
+    (void)lanes_enter(lanes, &slot->by_user,
+                      lane_of(lanes, kind, slot->partition_id, user, strlen(user)), slot);
     /* A record without a key promises no order; for an item its record keeps it. */
     if (slot->parent == NULL && record->key != NULL)
         (void)lanes_enter(lanes, &slot->by_key,

@@ -25,7 +25,11 @@ struct lanes {
     } bucket[LANE_BUCKETS];
 };
 
-enum lane_kind { LANE_RECORD_KEY, LANE_USER };
+enum lane_kind {
+    LANE_RECORD_KEY,
+    LANE_USER,
+    LANE_IDENTITY, /* of a record without `user`; its own kind: an item may be named like it */
+};
 
 /* The lane of these bytes. Lanes are told apart by 64 bits of a hash: a collision would make two
  * lanes wait for each other, never run out of order. */

@@ -134,6 +134,24 @@ static void a_later_record_of_a_user_waits_for_his_turn_in_the_batch(void **stat
     world_free(world);
 }
 
+/* Whoever writes a request can compute what it is called in the journal. */
+static void an_item_named_like_the_batchs_own_identity_does_not_wait_for_it(void **state)
+{
+    (void)state;
+    static const int users[] = {0, 1};
+    struct restore_request batch = {.envelope = {.source = "urn:restore-worker:plain", .id = "r0"}};
+    struct world *world = world_new(1, 2);
+    request_uuid(&batch, "journal", world->users[0].id);
+    world_batch(world, 0, users, 2);
+    world_start(world, 0);
+    world_assign(world, 0);
+    assert_true(world_run(world, WORLD_START_MS + LONG_MS));
+    assert_null(world_verdict(world));
+    assert_int_equal(world->records[0].items[0].reason, REASON_RESTORED);
+    assert_int_equal(world->committed[0], world->end[0]);
+    world_free(world);
+}
+
 /* Under another key the repeat does not wait for the batch, but for its identity. */
 static void a_repeat_under_another_key_is_still_a_repeat(void **state)
 {
@@ -427,6 +445,7 @@ int main(void)
         cmocka_unit_test(at_most_sixteen_users_of_a_batch_are_at_work),
         cmocka_unit_test(a_batch_keeps_its_key_until_the_summary_and_a_user_until_his_outcome),
         cmocka_unit_test(a_later_record_of_a_user_waits_for_his_turn_in_the_batch),
+        cmocka_unit_test(an_item_named_like_the_batchs_own_identity_does_not_wait_for_it),
         cmocka_unit_test(a_repeat_under_another_key_is_still_a_repeat),
         cmocka_unit_test(a_namesake_is_not_taken_from_who_means_him),
         cmocka_unit_test(another_batch_under_the_same_id_is_refused_as_a_whole),

@@ -82,6 +82,7 @@ static void equal_bytes_are_one_lane_only_within_partition_and_kind(void **state
     assert_true(lane == lane_of(&lanes, LANE_USER, 3, "anna", 4));
     assert_true(lane != lane_of(&lanes, LANE_USER, 4, "anna", 4));
     assert_true(lane != lane_of(&lanes, LANE_RECORD_KEY, 3, "anna", 4));
+    assert_true(lane != lane_of(&lanes, LANE_IDENTITY, 3, "anna", 4));
     assert_true(lane != lane_of(&lanes, LANE_USER, 3, "anne", 4));
 }
 
