@@ -6,9 +6,11 @@
 
 #include <string.h>
 
+/* Announced or not: a restore that was put off, or whose worker died, is held to its plan again,
+ * until the name was freed, or may have been: then the facts are of our own making. */
 bool job_plans(const struct job *job)
 {
-    bool has_hash = job->request.plan_hash[0] != '\0' && !job->announced;
+    bool has_hash = job->request.plan_hash[0] != '\0' && job->freeing == FREEING_NONE;
     return job->request.mode == MODE_PLAN || has_hash;
 }
 
@@ -78,6 +80,7 @@ static struct job_action carry_out(struct job *job)
         job->rename_number = 0;
     }
     memset(&job->intent.holder, 0, sizeof job->intent.holder);
+    job->intent.phase = INTENT_RESTORE; /* also of one that was about to free the name */
     job->holder_number = 0;
     job->planning = false;
     job_conflicts_clear(job);
@@ -166,7 +169,7 @@ static struct job_action name_seen(struct job *job)
 struct job_action job_plan(struct job *job)
 {
     struct policy_facts facts = job_facts(job);
-    enum reason reason = rule_limit(&facts);
+    enum reason reason = job->announced ? REASON_OK : rule_limit(&facts);
     if (reason != REASON_OK)
         return job_fail(job, reason);
     job->planning = true;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -18,6 +19,7 @@ static struct job_action action;
 static struct user_facts before;
 static struct intent intent;
 static int64_t passed_ms;
+static struct recent_restores recent;
 
 static int the_name_is_to_be_free(void **state)
 {
@@ -28,6 +30,7 @@ static int the_name_is_to_be_free(void **state)
     rules.name_policy_allowed[NAME_POLICY_REPLACE_ACTIVE] = true;
     job.request.name_policy = NAME_POLICY_REPLACE_ACTIVE;
     passed_ms = 0;
+    recent = (struct recent_restores){0};
     return 0;
 }
 
@@ -40,7 +43,8 @@ static struct instant now(void)
 
 static void step(enum job_event_type type)
 {
-    action = job_step(&job, &(struct job_event){.type = type, .now = now(), .answer = &answer});
+    action = job_step(
+        &job, &(struct job_event){.type = type, .now = now(), .answer = &answer, .recent = recent});
 }
 
 static void answered(enum directory_status status)
@@ -289,6 +293,88 @@ static void a_holder_who_was_put_off_needs_fresh_roles(void **state)
     assert_asks(DIRECTORY_REQUESTER, GIVEN_REQUESTER_ID);
 }
 
+/* A plan's look at who bears the name, and at the addresses. */
+static void plan_seen(const char *holder_id)
+{
+    assert_asks(DIRECTORY_USER_BY_NAME, "");
+    holder(GIVEN_USER_NAME);
+    text_copy(answer.user.id, sizeof answer.user.id, holder_id);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_TARGET_ROLES, holder_id);
+    answered(DIRECTORY_NOT_FOUND);
+    for (int kind = 0; kind < 3; kind++)
+        answered(DIRECTORY_YES);
+}
+
+static void with_its_plans_hash(void)
+{
+    job.request.mode = MODE_PLAN;
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    authorised_and_found();
+    plan_seen(HOLDER_ID);
+    assert_ends(REASON_RESTORED);
+    memcpy(job.request.plan_hash, job.outcome.plan_hash, sizeof job.request.plan_hash);
+    job.request.mode = MODE_RESTORE;
+}
+
+#define ANOTHER_ID "66666666-0000-0000-0000-000000000000"
+
+static void a_plan_is_held_to_again_when_the_restore_was_put_off(void **state)
+{
+    (void)state;
+    with_its_plans_hash();
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    authorised_and_found();
+    plan_seen(HOLDER_ID);
+    committed();
+    assert_asks(DIRECTORY_RESTORE, GIVEN_USER_ID);
+    answer.retry_after_ms = JOB_ROLES_FRESH_MS + SECOND_MS;
+    answered(DIRECTORY_BUSY);
+    answer.retry_after_ms = 0;
+    woken();
+    authorised_and_found();
+    plan_seen(ANOTHER_ID);
+    assert_ends(REASON_PLAN_STALE);
+}
+
+static void a_plan_is_held_to_again_after_a_kill(void **state)
+{
+    (void)state;
+    with_its_plans_hash();
+    resume(INTENT_RESTORE, "");
+    passed_ms = JOB_CERTAIN_MS;
+    for (int look = 0; look < 2; look++) {
+        answered(DIRECTORY_NOT_FOUND);
+        given_user(&answer.user);
+        answered(DIRECTORY_YES);
+    }
+    authorised_and_found();
+    plan_seen(ANOTHER_ID);
+    assert_ends(REASON_PLAN_STALE);
+}
+
+/* The limit let it pass when it was announced. */
+static void a_plan_that_is_looked_at_again_is_not_over_the_limit(void **state)
+{
+    (void)state;
+    with_its_plans_hash();
+    resume(INTENT_RESTORE, "");
+    passed_ms = JOB_CERTAIN_MS;
+    rules.restores_per_hour = 1;
+    recent = (struct recent_restores){.n = 1, .partitions_held = 1, .partitions_all = 1};
+    for (int look = 0; look < 2; look++) {
+        answered(DIRECTORY_NOT_FOUND);
+        given_user(&answer.user);
+        answered(DIRECTORY_YES);
+    }
+    authorised_and_found();
+    plan_seen(HOLDER_ID);
+    committed();
+    assert_asks(DIRECTORY_RESTORE, GIVEN_USER_ID);
+}
+
 static void the_intent_names_the_holder_before_he_is_touched(void **state)
 {
     (void)state;
@@ -345,6 +431,9 @@ int main(void)
         FREE_TEST(anothers_name_is_not_undone),
         FREE_TEST(a_verdict_that_survives_a_kill_has_its_conflict),
         FREE_TEST(a_holder_who_was_put_off_needs_fresh_roles),
+        FREE_TEST(a_plan_is_held_to_again_when_the_restore_was_put_off),
+        FREE_TEST(a_plan_is_held_to_again_after_a_kill),
+        FREE_TEST(a_plan_that_is_looked_at_again_is_not_over_the_limit),
         FREE_TEST(the_intent_names_the_holder_before_he_is_touched),
         FREE_TEST(who_was_restored_by_another_without_the_name_gives_it_back),
         FREE_TEST(who_was_restored_by_another_under_the_name_keeps_it),
