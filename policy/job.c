@@ -107,6 +107,7 @@ static struct job_action find_answered(struct job *job, const struct directory_a
     if (job->question.operation == DIRECTORY_DELETED_BY_NAME && answer->n_candidates > 1)
         return ambiguous(job, answer);
 
+    job->found_at_mono_ms = job->now.mono_ms;
     enum reason reason = job_found_deleted(job, &answer->user);
     if (reason != REASON_OK)
         return job_finish(job, reason);

@@ -165,6 +165,7 @@ struct job {
     char new_name[NAME_BYTES + 1];     /* that RESTORE asks for, "": the old one */
     bool requester_known;              /* `requester` is valid */
     int64_t requester_read_at_mono_ms; /* by the directory client, which keeps it a while */
+    int64_t found_at_mono_ms;          /* in the bin, before the rules were asked */
     bool manager_known;
     bool visible; /* a look found the restored user, so that "no manager" means it */
     char manager_mail[ADDRESS_BYTES + 1];

@@ -100,12 +100,16 @@ static void fill_question(struct job *job, enum job_state state)
 }
 
 /* Promise P4, however long the change was put off: when the roles are no longer fresh, whatever
- * the rules were asked about may have changed too, so it is all read again. */
+ * the rules were asked about may have changed too, so it is all read again. The requester's are the
+ * first to be read; where he is not looked up, it is the user. */
 static enum job_state unless_stale(const struct job *job, enum job_state state)
 {
-    int64_t fresh_until_mono_ms = job->requester_read_at_mono_ms + JOB_ROLES_FRESH_MS;
-    bool stale = job->requester_known && job->now.mono_ms > fresh_until_mono_ms;
-    return (state == JOB_RESTORE || state == JOB_FREE) && stale ? JOB_REQUESTER : state;
+    bool rules_apply = state == JOB_RESTORE || state == JOB_FREE;
+    int64_t read_at_mono_ms =
+        job->requester_known ? job->requester_read_at_mono_ms : job->found_at_mono_ms;
+    if (!rules_apply || job->now.mono_ms <= read_at_mono_ms + JOB_ROLES_FRESH_MS)
+        return state;
+    return job->requester_known ? JOB_REQUESTER : JOB_FIND;
 }
 
 struct job_action job_ask(struct job *job, enum job_state state)

@@ -105,7 +105,7 @@ struct job_action job_active_looked(struct job *job, const struct directory_answ
 struct job_action job_bin_looked(struct job *job, const struct directory_answer *answer);
 
 /* job_act.c: every step but SETTLE and DONE goes through these; each checks the time left. RESTORE
- * becomes REQUESTER when the roles are older than JOB_ROLES_FRESH_MS. */
+ * and FREE become REQUESTER, or FIND, when the roles are older than JOB_ROLES_FRESH_MS. */
 struct job_action job_ask(struct job *job, enum job_state state);
 /* A change: through INTENT, unless this incarnation's stands. */
 struct job_action job_change(struct job *job, enum job_state state);

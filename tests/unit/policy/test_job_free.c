@@ -293,6 +293,37 @@ static void a_holder_who_was_put_off_needs_fresh_roles(void **state)
     assert_asks(DIRECTORY_REQUESTER, GIVEN_REQUESTER_ID);
 }
 
+/* Who is not asked about has no roles to grow old; the facts about the others do. */
+static void a_holder_who_was_put_off_is_looked_for_again_whoever_asks(void **state)
+{
+    (void)state;
+    rules.check_requester = false;
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    assert_asks(DIRECTORY_DELETED_BY_ID, GIVEN_USER_ID);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_NOT_FOUND);
+    committed();
+    answered(DIRECTORY_NAME_TAKEN);
+    holder(GIVEN_USER_NAME);
+    answered(DIRECTORY_YES);
+    answered(DIRECTORY_NOT_FOUND);
+    committed();
+    assert_asks(DIRECTORY_DELETE_USER, HOLDER_ID);
+    answer.retry_after_ms = JOB_ROLES_FRESH_MS + SECOND_MS;
+    answered(DIRECTORY_BUSY);
+    answer.retry_after_ms = 0;
+    woken();
+    assert_asks(DIRECTORY_DELETED_BY_ID, GIVEN_USER_ID);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_TARGET_ROLES, GIVEN_USER_ID);
+    answer.n_roles = 1;
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_PRIVILEGED_TARGET);
+}
+
 /* A plan's look at who bears the name, and at the addresses. */
 static void plan_seen(const char *holder_id)
 {
@@ -431,6 +462,7 @@ int main(void)
         FREE_TEST(anothers_name_is_not_undone),
         FREE_TEST(a_verdict_that_survives_a_kill_has_its_conflict),
         FREE_TEST(a_holder_who_was_put_off_needs_fresh_roles),
+        FREE_TEST(a_holder_who_was_put_off_is_looked_for_again_whoever_asks),
         FREE_TEST(a_plan_is_held_to_again_when_the_restore_was_put_off),
         FREE_TEST(a_plan_is_held_to_again_after_a_kill),
         FREE_TEST(a_plan_that_is_looked_at_again_is_not_over_the_limit),
