@@ -106,6 +106,7 @@ static void sum_up_name_conflict(struct job *job)
 {
     struct outcome *outcome = &job->outcome;
     enum name_policy tried = job->intent.name_policy;
+    outcome->name_policy = tried;
     bool has_template = (tried == NAME_POLICY_RENAME_RESTORED && job->rename_number == 0) ||
                         (tried == NAME_POLICY_RENAME_ACTIVE && job->holder_number < 0);
     name_resolutions(job->rules, has_template ? NAME_POLICY_ABSENT : tried, outcome->resolution);

@@ -73,6 +73,7 @@ struct outcome {
     struct freed_user freed;                      /* succeeded, needs_hands */
     int n_conflicts;
     const struct conflict *conflicts;
+    enum name_policy name_policy;   /* that was in force for the clash of names */
     bool resolution[NAME_POLICIES]; /* policies with which sending it again may help */
     bool resolution_remove;         /* ... or letting go of the addresses */
     int n_candidates;

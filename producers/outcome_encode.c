@@ -213,6 +213,8 @@ static void encode_resend(struct json_out *out, const struct event_settings *set
         return;
     struct restore_request request = *outcome->request;
     request.not_after_ms = 0;
+    if (reason_verdict(outcome->reason) == VERDICT_CONFLICT)
+        request.plan_hash[0] = '\0'; /* of facts that must change first */
     request_encode_ready(out, "resend", &request, "resend", settings->type_prefix);
 }
 
@@ -247,7 +249,7 @@ static void encode_resolutions(struct json_out *out, const struct event_settings
         if (policy != NAME_POLICY_RENAME_RESTORED ||
             has_clashed(outcome, request.new_user_principal_name))
             request.new_user_principal_name[0] = '\0';
-        if (policy != NAME_POLICY_RENAME_ACTIVE || request.name_policy == policy)
+        if (policy != NAME_POLICY_RENAME_ACTIVE || outcome->name_policy == policy)
             request.rename_active_to[0] = '\0';
         request.name_policy = policy;
         request.plan_hash[0] = '\0'; /* of a plan under another policy */

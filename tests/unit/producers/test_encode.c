@@ -296,6 +296,46 @@ static void a_plan_that_would_end_in_a_conflict(void **state)
     check("answer", "planned-conflict");
 }
 
+static bool event_says(const char *text)
+{
+    const struct out_message *event = publication.messages;
+    return memmem(event->value, event->value_bytes, text, strlen(text)) != NULL;
+}
+
+static void given_clash(void)
+{
+    static const struct conflict conflict = {.property = CONFLICT_USER_PRINCIPAL_NAME,
+                                             .value = "ola@contoso.com"};
+    outcome.reason = REASON_NAME_CONFLICT;
+    outcome.n_conflicts = 1;
+    outcome.conflicts = &conflict;
+}
+
+/* Whoever frees the name changes the facts that the hash is of. */
+static void a_resend_after_a_conflict_is_bound_to_no_plan(void **state)
+{
+    (void)state;
+    given_clash();
+    SET(request.plan_hash, PLAN_HASH);
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_true(event_says("\"resend\""));
+    assert_false(event_says("planHash"));
+}
+
+/* The configuration's default may be rename-active: then the request need not say so. */
+static void a_name_for_the_holder_that_was_tried_is_not_tried_again(void **state)
+{
+    (void)state;
+    given_clash();
+    outcome.resolution[NAME_POLICY_RENAME_ACTIVE] = true;
+    outcome.name_policy = NAME_POLICY_RENAME_ACTIVE;
+    request.name_policy = NAME_POLICY_ABSENT;
+    SET(request.rename_active_to, "ola.old@contoso.com");
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_true(event_says("\"rename-active\""));
+    assert_false(event_says("renameActiveTo"));
+}
+
 static void a_plan_that_would_fail(void **state)
 {
     (void)state;
@@ -748,6 +788,8 @@ int main(void)
         TEST(a_plan_that_would_restore_can_be_applied),
         TEST(a_plan_that_would_end_in_a_conflict),
         TEST(a_plan_that_would_fail),
+        TEST(a_resend_after_a_conflict_is_bound_to_no_plan),
+        TEST(a_name_for_the_holder_that_was_tried_is_not_tried_again),
         TEST(a_plan_for_who_is_active_has_nothing_to_apply),
         TEST(a_reused_id_leaves_the_originals_journal_record_alone),
         TEST(the_generated_password_travels_only_in_the_notification),
