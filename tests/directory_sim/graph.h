@@ -31,7 +31,7 @@ void reply_clash(struct call *call, const char *property);
 void reply_context(struct call *call, const char *what, bool entity);
 /* One object; as_object: as a directoryObject, with its @odata.type. */
 void reply_entry(struct call *call, const struct entry *entry, property_mask mask, bool as_object);
-/* False: answered with 400 for an unknown property. */
+/* False: answered with 400 for an unknown property or an $expand that is not known here. */
 bool reply_selection(struct call *call, enum entry_kind kind, property_mask *mask);
 /* GET of a collection with all its query options; `bin`: the deleted ones. */
 void reply_collection(struct call *call, enum entry_kind kind, bool bin);
@@ -48,6 +48,8 @@ void user_get(struct sim *sim, struct call *call);
 void user_patch(struct sim *sim, struct call *call);
 void user_remove(struct sim *sim, struct call *call);
 void user_manager(struct sim *sim, struct call *call);
+/* "memberOf": [...], as $expand=memberOf($select=id) shows it: 20 objects at most. */
+void user_memberships_write(struct call *call, const struct entry *user);
 void user_roles(struct sim *sim, struct call *call);
 void user_roles_transitive(struct sim *sim, struct call *call);
 void assignments_list(struct sim *sim, struct call *call);

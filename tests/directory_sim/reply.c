@@ -88,9 +88,21 @@ void reply_context(struct call *call, const char *what, bool entity)
     buffer_clear(&context);
 }
 
+/* One is known, of one user, and never beside an advanced query (directory-api 2.3). */
+static bool expand_is_known(const struct call *call, const char *expand)
+{
+    return call->route->serve == user_get && strcmp(expand, "memberOf($select=id)") == 0 &&
+           !call_header(call, "ConsistencyLevel");
+}
+
 bool reply_selection(struct call *call, enum entry_kind kind, property_mask *mask)
 {
     const char *unknown;
+    const char *expand = call_query(call, "$expand");
+    if (expand && !expand_is_known(call, expand)) {
+        reply_error(call, 400, "Request_UnsupportedQuery", "Unsupported expand: '%s'.", expand);
+        return false;
+    }
     if (property_select(kind, call_query(call, "$select"), mask, &unknown))
         return true;
     reply_error(call, 400, "BadRequest",

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXPANDED_MAX = 20 }; /* directory objects that $expand shows of a relationship */
+
 /* Template ids and names of the roles a worker may meet (directory-api 5). */
 static const char *role_name(const char *template_id)
 {
@@ -44,8 +46,37 @@ static void row_write(struct call *call, const struct role_row *row, property_ma
     buffer_text(&call->reply, "}");
 }
 
-/* Scoped roles are no memberships and never shown here (directory-api 5). The object's own id is
- * the tenant's and must not be taken for the template's, so its first digits differ. */
+/* The object's own id is the tenant's and must not be taken for the template's, so its first digits
+ * differ. */
+static void tenant_id_write(char id[REQUEST_ID_BYTES], const char *digits, const char *template_id)
+{
+    snprintf(id, REQUEST_ID_BYTES, "%s%s", digits, template_id + strcspn(template_id, "-"));
+}
+
+void user_memberships_write(struct call *call, const struct entry *user)
+{
+    struct buffer *reply = &call->reply;
+    int n = 0;
+    json_key(reply, "memberOf");
+    buffer_text(reply, "[");
+    for (size_t i = 0; i < user->n_roles && n < EXPANDED_MAX; i++) {
+        const struct role *role = &user->roles[i];
+        if (role->way == ROLE_SCOPED)
+            continue;
+        bool group = role->way == ROLE_VIA_GROUP; /* the group is the membership */
+        char id[REQUEST_ID_BYTES];
+        tenant_id_write(id, group ? "e1e1e1e1" : "d1d1d1d1", role->template_id);
+        json_comma(reply);
+        buffer_text(reply, "{");
+        json_pair(reply, "@odata.type", kind_type(group ? KIND_GROUP : KIND_ROLE));
+        json_pair(reply, "id", id);
+        buffer_text(reply, "}");
+        n++;
+    }
+    buffer_text(reply, "]");
+}
+
+/* Scoped roles are no memberships and never shown here (directory-api 5). */
 static void roles_reply(struct sim *sim, struct call *call, bool transitive)
 {
     property_mask mask;
@@ -62,7 +93,7 @@ static void roles_reply(struct sim *sim, struct call *call, bool transitive)
         if (role->way == ROLE_SCOPED || (role->way == ROLE_VIA_GROUP && !transitive))
             continue;
         char id[REQUEST_ID_BYTES];
-        snprintf(id, sizeof id, "d1d1d1d1%s", role->template_id + strcspn(role->template_id, "-"));
+        tenant_id_write(id, "d1d1d1d1", role->template_id);
         struct role_row row = {.id = id,
                                .display_name = role_name(role->template_id),
                                .template_id = role->template_id};

@@ -315,6 +315,21 @@ class Reading(Sim):
         self.assertEqual([USER_ADMIN], [r["roleDefinitionId"] for r in deleted])
         self.assertEqual(400, self.get(assignments).status)
 
+    def test_memberships_are_expanded_beside_one_user(self):
+        expanded = {"select": "id", "expand": "memberOf($select=id)"}
+        found = self.get(f"/users/{OLA}", **expanded).json
+        self.assertEqual({"@odata.context", "id", "memberOf"}, found.keys())
+        self.assertEqual(
+            [{"@odata.type": "#microsoft.graph.directoryRole",
+              "id": "d1d1d1d1" + GLOBAL_ADMIN[8:]},
+             {"@odata.type": "#microsoft.graph.group", "id": "e1e1e1e1" + USER_ADMIN[8:]}],
+            found["memberOf"])
+        self.assertEqual([], self.get(f"/users/{MANAGER}", **expanded).json["memberOf"])
+        self.assertNotIn("memberOf", self.get(f"/users/{OLA}").json)
+        self.assertEqual(400, self.get(f"/users/{OLA}", expand="manager").status)
+        self.assertEqual(400, self.get(f"/users/{OLA}", expand="memberOf").status)
+        self.assertEqual(400, self.get("/users", **expanded).status)
+
     def test_applications_and_the_organisation_are_read(self):
         self.assertEqual(APP, self.get(f"/servicePrincipals(appId='{guid(0xC0)}')").json["id"])
         self.assertEqual(404, self.get(f"/servicePrincipals(appId='{APP}')").status)

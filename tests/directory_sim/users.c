@@ -137,8 +137,13 @@ void user_get(struct sim *sim, struct call *call)
 {
     property_mask mask;
     const struct entry *user = user_find(sim, call);
-    if (user && reply_selection(call, KIND_USER, &mask))
-        reply_entry(call, user, mask, false);
+    if (!user || !reply_selection(call, KIND_USER, &mask))
+        return;
+    reply_context(call, "users", true);
+    property_write(&call->reply, user, mask);
+    if (call_query(call, "$expand"))
+        user_memberships_write(call, user);
+    buffer_text(&call->reply, "}");
 }
 
 void user_remove(struct sim *sim, struct call *call)
