@@ -49,6 +49,7 @@ struct directory_question {
     char name[NAME_BYTES + 1]; /* _BY_NAME, and a requester named by name */
     char new_user_principal_name[NAME_BYTES + 1]; /* RESTORE, "": the old one; RENAME_USER */
     bool reconcile_proxy_addresses;               /* RESTORE: autoReconcileProxyConflict */
+    bool with_roles;                              /* USER_BY_ID: also n_roles */
     /* _BY_ADDRESS: so many strings, one after the other, each with its zero; borrowed. */
     const char *addresses;
     int n_addresses;
@@ -77,8 +78,8 @@ struct directory_answer {
     int http_status;                 /* 0: no reply */
     char error_code[64 + 1];         /* Graph's error.code */
     char request_id[GUID_CHARS + 1]; /* Graph's request-id header */
-    int n_roles;                     /* TARGET_ROLES: assignments of any scope */
-    int64_t requester_age_ms;        /* how long ago they were read: the client keeps them */
+    int n_roles; /* TARGET_ROLES: assignments of any scope; USER_BY_ID: tenant-wide, as asked */
+    int64_t requester_age_ms; /* how long ago they were read: the client keeps them */
     /* MANAGER: mail, else user principal name. YES with "" is nobody for certain; NOT_FOUND is
      * nobody, or a replica that does not know the user yet. */
     char manager_mail[ADDRESS_BYTES + 1];

@@ -293,8 +293,6 @@ const struct job_row job_rows[] = {
                        .answered = job_password_answered, .without = job_without_password},
     [JOB_CONFIRM_PASSWORD] = {.name = "confirm_password", READS(USER_BY_ID),
                        .answered = job_confirm_password_answered, .without = job_without_password},
-    [JOB_ADMINISTRATOR] = {.name = "administrator", READS(TARGET_ROLES),
-                       .answered = job_administrator_answered, .without = job_without_administrator},
     [JOB_READ_BACK] = {.name = "read_back", READS(USER_BY_ID),
                        .answered = job_read_back_answered, .without = job_without_read_back},
     [JOB_SETTLE]    = {.name = "settle"},

@@ -58,7 +58,6 @@ enum job_state { /* what is being waited for */
                  JOB_VISIBLE, /* no manager: or is the restored user not there yet? */
                  JOB_PASSWORD,
                  JOB_CONFIRM_PASSWORD,
-                 JOB_ADMINISTRATOR, /* does the restored user hold roles? */
                  JOB_READ_BACK,
                  JOB_SETTLE, /* an earlier incarnation's last call may still be under way */
                  JOB_RESUME, /* did the earlier incarnation restore the user? */
@@ -154,12 +153,11 @@ struct job {
     bool freeing_lost;            /* a reply was, or an earlier incarnation: 404 may be our work */
     int64_t holder_doubt_mono_ms; /* since the last change of the holder, sent or perhaps sent */
     int64_t not_freed_since_mono_ms;
-    bool holder_known;     /* `holder` is valid */
-    bool holder_protected; /* by the rules */
-    bool holder_told;      /* GAVE_WAY was asked */
-    int n_holder_roles;    /* -1: not read */
-    int holder_number;     /* of the template; -1: the request's own name was tried */
-    bool administrator_known;
+    bool holder_known;                 /* `holder` is valid */
+    bool holder_protected;             /* by the rules */
+    bool holder_told;                  /* GAVE_WAY was asked */
+    int n_holder_roles;                /* -1: not read */
+    int holder_number;                 /* of the template; -1: the request's own name was tried */
     bool reconcile;                    /* a proxy address clashed: restore without it */
     int rename_number;                 /* of the template, 0: the plain name */
     char new_name[NAME_BYTES + 1];     /* that RESTORE asks for, "": the old one */

@@ -87,6 +87,8 @@ static void fill_question(struct job *job, enum job_state state)
     }
     if (state == JOB_LIST)
         job_list_wish(job, &question->wish);
+    /* Where the rules reject them, nobody who is restored holds one. */
+    question->with_roles = state == JOB_READ_BACK && !job->rules->reject_privileged_targets;
     if (state == JOB_RESTORE) {
         memcpy(question->new_user_principal_name, job->new_name, sizeof job->new_name);
         question->reconcile_proxy_addresses = job->reconcile;

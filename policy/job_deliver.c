@@ -26,11 +26,6 @@ struct job_action job_deliver(struct job *job)
         return job_change(job, JOB_PASSWORD);
     if (job->freeing != FREEING_NONE && !job->holder_told)
         return job_ask(job, JOB_GAVE_WAY);
-    /* Restored with the roles (directory-api 2.5). Where the worker need not read roles for its
-     * rules it may lack the right to, and whether somebody is an administrator stays unknown. */
-    if (!job->rules->reject_privileged_targets && job->rules->check_requester &&
-        !job->administrator_known)
-        return job_ask(job, JOB_ADMINISTRATOR);
     return job_ask(job, JOB_READ_BACK);
 }
 
@@ -111,25 +106,12 @@ struct job_action job_without_password(struct job *job, enum reason reason)
     return job_deliver(job);
 }
 
-struct job_action job_administrator_answered(struct job *job, const struct directory_answer *answer)
-{
-    job->administrator_known = true;
-    if (answer->status == DIRECTORY_YES && answer->n_roles > 0)
-        job->outcome.todo |= TODO_RESTORED_ADMINISTRATOR;
-    return job_deliver(job);
-}
-
-struct job_action job_without_administrator(struct job *job, enum reason reason)
-{
-    (void)reason;
-    job->administrator_known = true;
-    return job_deliver(job);
-}
-
 struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer)
 {
     if (answer->status == DIRECTORY_NOT_FOUND)
         return job_look_again(job, JOB_READ_BACK, job->restored_at_mono_ms);
+    if (answer->n_roles > 0) /* restored with the user (directory-api 2.5) */
+        job->outcome.todo |= TODO_RESTORED_ADMINISTRATOR;
     job_take_read_back(job, &answer->user);
     return job_finish(job, REASON_RESTORED);
 }

@@ -83,9 +83,6 @@ struct job_action job_password_answered(struct job *job, const struct directory_
 struct job_action job_confirm_password_answered(struct job *job,
                                                 const struct directory_answer *answer);
 struct job_action job_without_password(struct job *job, enum reason reason);
-struct job_action job_administrator_answered(struct job *job,
-                                             const struct directory_answer *answer);
-struct job_action job_without_administrator(struct job *job, enum reason reason);
 struct job_action job_read_back_answered(struct job *job, const struct directory_answer *answer);
 struct job_action job_without_read_back(struct job *job, enum reason reason);
 

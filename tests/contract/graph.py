@@ -54,6 +54,14 @@ SCHEMAS = {
 }
 
 
+# A user's navigation property, which the subset leaves out too; $expand shows 20 objects of it.
+EXPANDABLE = {"memberOf": {"type": "array", "maxItems": 20, "items": {
+    "type": "object", "additionalProperties": False, "required": ["@odata.type"], "properties": {
+        "@odata.type": {"type": "string", "pattern": "^#microsoft[.]graph[.]"},
+        "id": {"type": "string"}}}}}
+EXPAND = "memberOf($select=id)"  # the only one that is made
+
+
 class Wrong(Exception):
     """A pair that Graph would not have made."""
 
@@ -79,6 +87,7 @@ def _tightened(document):
         paths[path] = {method: operation}
     assert not SCHEMAS.keys() & schemas.keys()
     schemas.update(SCHEMAS)
+    schemas["microsoft.graph.user"]["properties"].update(EXPANDABLE)
     for name in CLOSED:
         schemas[f"microsoft.graph.{name}"]["additionalProperties"] = False
     # A restored user comes as a directoryObject with a user's properties (reference page).
@@ -139,6 +148,9 @@ class Graph:
         names = [name for name, _ in query]
         if len(names) != len(set(names)) or not set(names) <= known:
             raise Wrong(f"query parameters {names}, known are {sorted(known)}")
+        expand = dict(query).get("$expand", EXPAND)
+        if expand != EXPAND or ("$expand" in names and "consistencylevel" in headers):
+            raise Wrong(f"expanding {expand}, or in an advanced query")
         if "consistencylevel" in headers and "ConsistencyLevel" not in {
                 p["name"] for p in parameters}:
             raise Wrong("no advanced query here, but a ConsistencyLevel")
@@ -166,8 +178,11 @@ class Graph:
             "properties"].keys()
         if unknown:
             raise Wrong(f"{name} has no {sorted(unknown)}")
+        expanded = EXPANDABLE.keys() if "$expand" in query else set()
         for one in objects:
-            given = {key for key in one if not key.startswith("@")}
+            if not expanded <= one.keys():
+                raise Wrong(f"{sorted(expanded)} was to be expanded")
+            given = {key for key in one if not key.startswith("@")} - expanded
             if given != (selected or given | {"id"}):
                 raise Wrong(f"{sorted(given)} was given, {sorted(selected or {'id'})} is due")
 

@@ -4,6 +4,7 @@ provoked, answered well and badly, recorded, and judged by Microsoft's own descr
 A new operation needs a row in ROWS, and a path that the description lacks one in graph.EXCEPTIONS.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -77,6 +78,10 @@ def own_app(scene):
 def unknown_app(scene):
     app = next(scene.apps)
     return {**by_id(scene), "app": app, "data": {"requestedBy": {"appId": app}}}
+
+
+def administrator(scene):
+    return by_id(scene, roles=[USER_ADMINISTRATOR])
 
 
 def a_list(_):
@@ -160,6 +165,7 @@ class Row(NamedTuple):
     status: int  # the directory's own answer
     ordered: tuple = ()  # further answers, each ordered as a fault of a request of its own
     options: tuple = ()  # of the directory
+    policy: tuple = ()  # of the worker
 
 
 ROWS = [
@@ -207,6 +213,8 @@ ROWS = [
         options=(("clash_status", 409),)),
     Row("restore", address_taken, "POST " + BIN + "{id}/restore", 409,
         options=(("clash_status", 409),)),
+    Row("get_user", administrator, "GET " + USERS + "{id}?", 200,
+        policy=(("privileged_targets", "allow"),)),
 ]
 
 CASES = [(row, status) for row in ROWS for status in (row.status, *row.ordered)]
@@ -223,11 +231,13 @@ class Traffic:
     def __init__(self, scene, record):
         self._record = record
         self._calls = {}
-        for options, cases in itertools.groupby(CASES, lambda case: case[0].options):
+        by = itertools.groupby(CASES, lambda case: (case[0].options, case[0].policy))
+        for (options, policy), cases in by:
             scene.directory.options(**dict(options))
-            ids = [self._ask(scene, *case) for case in cases]
-            for id in ids:
-                scene.outcome(id)
+            with scene.policy(**dict(policy)) if policy else contextlib.nullcontext():
+                ids = [self._ask(scene, *case) for case in cases]
+                for id in ids:
+                    scene.outcome(id)
         with open(record) as lines:
             self.pairs = [json.loads(line) for line in lines]
 
@@ -294,6 +304,12 @@ def test_the_call_was_made_and_answered_so(traffic, row, status):
     assert status in traffic.of(row, status)
 
 
+def test_memberships_are_expanded_where_administrators_are_restored(traffic):
+    shown = [json.loads(pair["response"]["body"])["memberOf"] for pair in traffic.pairs
+             if "&$expand=" in pair["request"]["target"]]
+    assert "#microsoft.graph.directoryRole" in {one["@odata.type"] for of in shown for one in of}
+
+
 def test_every_request_and_every_answer_is_graphs(traffic, graph):
     wrong = []
     for pair in traffic.pairs:
@@ -328,6 +344,7 @@ def a_pair(method, target, sent, status, answer, headers=None, retry_after=None)
 
 RESTORE = f"/directory/deletedItems/{ID}/restore"
 USER = {"id": ID, "mail": None}
+EXPANDED = f"/users/{ID}?$select=id&$expand=memberOf($select=id)"
 PASSWORD = {"passwordProfile": {"password": "x", "forceChangePasswordNextSignIn": True}}
 
 GOOD = {
@@ -337,6 +354,8 @@ GOOD = {
     "a password": a_pair("PATCH", "/users/a", PASSWORD, 204, None),
     "a user": a_pair("GET", f"/users/{ID}?$select=id,mail", None, 200, USER),
     "users": a_pair("GET", "/users?$top=9&$select=id", None, 200, {"value": [{"id": ID}]}),
+    "a user's memberships": a_pair("GET", EXPANDED, None, 200, {"id": ID, "memberOf": [
+        {"@odata.type": "#microsoft.graph.group", "id": ID}]}),
     "throttled": a_pair("GET", "/users", None, 429, ERROR, retry_after="7"),
 }
 
@@ -351,6 +370,16 @@ BAD = {
     "a parameter twice": a_pair("GET", "/users?$top=1&$top=2", None, 200, {"value": []}),
     "too large a page": a_pair("GET", "/users?$top=1000", None, 200, {"value": []}),
     "selecting what is not there": a_pair("GET", "/users?$select=upn", None, 200, {"value": []}),
+    "another expand": a_pair("GET", f"/users/{ID}?$expand=manager", None, 200, USER),
+    "an expand in an advanced query": a_pair(
+        "GET", EXPANDED, None, 200, {"id": ID, "memberOf": []}, {
+            "Authorization": "<redacted>", "client-request-id": ID,
+            "ConsistencyLevel": "eventual"}),
+    "nothing expanded": a_pair("GET", EXPANDED, None, 200, {"id": ID}),
+    "expanded unasked": a_pair("GET", f"/users/{ID}?$select=id", None, 200,
+                               {"id": ID, "memberOf": []}),
+    "too many expanded": a_pair("GET", EXPANDED, None, 200, {"id": ID, "memberOf": [
+        {"@odata.type": "#microsoft.graph.group", "id": ID}] * 21}),
     "no token": a_pair("GET", "/users", None, 200, {"value": []}, {"client-request-id": ID}),
     "no client request id": a_pair("GET", "/users", None, 200, {"value": []},
                                    {"Authorization": "<redacted>"}),

@@ -459,10 +459,3 @@ def test_a_holder_whom_the_worker_may_not_touch_is_a_conflict(scene, borne):
                      code="Authorization_RequestDenied"):
         outcome = conflicted(scene, user, conflict=freed("replace-active"))
     assert outcome.data["conflicts"][0]["holder"]["id"] == holder["id"]
-
-
-def test_a_restored_administrator_is_pointed_out(scene):
-    user = scene.deleted(roles=[USER_ADMINISTRATOR])
-    with scene.policy(privileged_targets="allow"):
-        assert scene.restore(user).data["todo"] == ["restored_administrator"]
-        assert scene.restore(scene.deleted()).data["todo"] == []

@@ -7,7 +7,7 @@ import pytest
 
 from support.contract import (GUID, TEXT, TIME, Number, check_event, digest, event_id,
                               jose_header, later, parse_time, partition_of, uuid5)
-from support.directory import CLIENT_SECRET, DOMAIN, REQUESTER
+from support.directory import CLIENT_SECRET, DOMAIN, REQUESTER, USER_ADMINISTRATOR
 from support.events import SOURCE, Reader
 from support.scene import Scene
 
@@ -107,6 +107,31 @@ def test_what_the_account_lacks_becomes_todo(scene):
     outcome = scene.restore(user)
     assert outcome.data["todo"] == ["sign_in_disabled", "no_licence"]
     assert scene.directory.object(user["id"])["accountEnabled"] is False
+
+
+def test_a_restored_administrator_is_pointed_out(scene):
+    others = {"roleGroups": [USER_ADMINISTRATOR], "scopedRoles": [
+        {"roleTemplateId": USER_ADMINISTRATOR, "directoryScopeId": "/administrativeUnits/x"}]}
+    with scene.policy(privileged_targets="allow"):
+        user = scene.deleted(roles=[USER_ADMINISTRATOR])
+        assert scene.restore(user).data["todo"] == ["restored_administrator"]
+        assert scene.restore(scene.deleted(**others)).data["todo"] == []  # groups are no roles
+
+
+@pytest.mark.parametrize("targets, made", [
+    ("allow", ["GET", "POST", "PATCH", "GET"]),
+    ("reject", ["GET", "GET", "POST", "PATCH", "GET"])])
+def test_a_plain_restore_takes_no_call_too_many(scene, targets, made):
+    to_desk = {"to": [f"desk@{DOMAIN}"]}
+    with scene.policy(privileged_targets=targets):
+        scene.restore(scene.deleted(), notify=to_desk)  # reads the requester
+        user = scene.deleted()
+        with scene.calls() as calls:
+            outcome = scene.restore(user, notify=to_desk)
+    assert outcome.data["changes"] == {"password": "generated"} and outcome.data["todo"] == []
+    assert [call["method"] for call in calls] == made
+    assert ["$expand" in call["path"] for call in calls] == \
+        [False] * (len(made) - 1) + [targets == "allow"]
 
 
 def test_an_active_user_is_reported_and_left_alone(scene):

@@ -100,6 +100,17 @@ static void four_calls_are_enough_when_nobody_need_be_looked_up(void **state)
     assert_int_equal(run.n_calls, 4);
 }
 
+static void a_restored_administrator_is_seen_when_read_back(void **state)
+{
+    (void)state;
+    run.rules.reject_privileged_targets = false;
+    run.world.n_user_roles = 1;
+    assert_story(REASON_RESTORED, "requester: yes\nfind: yes\nintent: committed\nrestore: yes\n"
+                                  "manager: yes\npassword: yes\nread_back: yes\n"
+                                  "finish: restored\n");
+    assert_int_equal(run.job.outcome.todo, TODO_RESTORED_ADMINISTRATOR);
+}
+
 static void asked_for_a_list(void)
 {
     run.request.mode = MODE_LIST;
@@ -808,6 +819,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_plain_restore),
         STORY(four_calls_are_enough_when_nobody_need_be_looked_up),
+        STORY(a_restored_administrator_is_seen_when_read_back),
         STORY(a_list_is_one_look_into_the_bin),
         STORY(a_list_needs_no_recipient_for_a_password),
         STORY(a_stranger_is_not_told_who_is_deleted),

@@ -272,6 +272,7 @@ static enum directory_status read_user(struct world *world,
     if (!user_is_visible(world))
         return DIRECTORY_NOT_FOUND;
     user_facts_copy(&answer->user, &world->user);
+    answer->n_roles = question->with_roles ? world->n_user_roles : 0;
     return DIRECTORY_YES;
 }
 
@@ -344,7 +345,7 @@ static enum directory_status carry_out(struct world *world,
     case DIRECTORY_USER_BY_ID: return read_user(world, question, answer);
     case DIRECTORY_USER_BY_NAME: return read_by_name(world, question, answer);
     case DIRECTORY_TARGET_ROLES:
-        answer->n_roles = is_holder(question) ? world->n_holder_roles : 0;
+        answer->n_roles = is_holder(question) ? world->n_holder_roles : world->n_user_roles;
         return answer->n_roles > 0 ? DIRECTORY_YES : DIRECTORY_NOT_FOUND;
     case DIRECTORY_USERS_BY_ADDRESS:
     case DIRECTORY_CONTACTS_BY_ADDRESS: return DIRECTORY_YES;
@@ -383,7 +384,7 @@ void world_ask(struct world *world, const struct directory_question *question, e
     answer->http_status = 200;
     answer->requester_age_ms = 0;
     answer->error_code[0] = '\0';
-    answer->n_candidates = answer->n_held = answer->n_named_addresses = 0;
+    answer->n_candidates = answer->n_held = answer->n_named_addresses = answer->n_roles = 0;
     text_copy(answer->request_id, sizeof answer->request_id, "request-id");
 
     world_wait_until(world, world->now_ms + CALL_MS);

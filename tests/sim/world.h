@@ -39,7 +39,7 @@ struct world {
     bool name_taken;       /* by the holder */
     bool name_taken_again; /* by a third, when the holder has given way */
     bool holder_synced;
-    int n_holder_roles;
+    int n_holder_roles, n_user_roles;
     int64_t holder_lag_ms;      /* what he was is seen this long */
     bool restore_refused;       /* for good, and not because of a clash */
     int n_template_names_taken; /* from {n} = 2 */

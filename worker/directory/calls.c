@@ -14,7 +14,8 @@
 #define CALL_PAGE_ROWS "200"      /* a row is about 1 KB, and a reply at most 1 MiB */
 
 /* {user}: a user by id, else by name; {id}; {odata}: the name inside an OData literal; {addresses}:
- * whoever holds one of them, which needs no advanced query (whose index lags).
+ * whoever holds one of them, which needs no advanced query (whose index lags); {expand}: what the
+ * user is a member of, 20 at most, roles among them.
  * The type cast of the bin is mandatory (directory-api.md 2.1); `%27` is the quote. */
 /* clang-format off */
 static const struct call_row {
@@ -27,7 +28,7 @@ static const struct call_row {
     [DIRECTORY_DELETED_BY_ID] = {"GET", BIN "/{id}/microsoft.graph.user?" USER_FIELDS, false},
     [DIRECTORY_DELETED_BY_NAME] = {"GET", BIN "/microsoft.graph.user?$filter=endsWith(userPrincipalName,%27{odata}%27)&$count=true&$top=" CALL_PAGE_ROWS "&" USER_FIELDS, true},
     [DIRECTORY_LIST_DELETED] = {"GET", BIN "/microsoft.graph.user?$orderby=deletedDateTime&$count=true&$top=" CALL_LIST_PAGE_ROWS "&$select=id,userPrincipalName,displayName,deletedDateTime,onPremisesSyncEnabled", true},
-    [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS, false},
+    [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS "{expand}", false},
     [DIRECTORY_USER_BY_NAME] = {"GET", "/v1.0/users{user}?" USER_FIELDS, false},
     [DIRECTORY_TARGET_ROLES] = {"GET", "/v1.0/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20%27{id}%27&$select=id,roleDefinitionId", false},
     [DIRECTORY_USERS_BY_ADDRESS] = {"GET", "/v1.0/users?$filter={addresses}&$select=id,userPrincipalName,displayName,createdDateTime,accountEnabled,proxyAddresses", false},
@@ -158,6 +159,8 @@ bool call_write_url(int kind, const char *graph_url, const struct directory_ques
             put_user(&writer, question);
         else if (at[1] == 'a')
             put_addresses(&writer, question);
+        else if (at[1] == 'e')
+            put(&writer, question->with_roles ? "&$expand=memberOf($select=id)" : "");
         else
             put_encoded(&writer, at[1] == 'i' ? question->id : question->name, at[1] == 'o');
         at = strchr(at, '}');

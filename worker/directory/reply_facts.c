@@ -77,6 +77,18 @@ static bool read_user(const json_t *object, struct user_facts *user)
     return true;
 }
 
+/* Groups and administrative units are memberships, too. */
+static void count_member_roles(const json_t *user, struct directory_answer *answer)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(user, "memberOf"), i, item)
+    {
+        const char *type = json_string_value(json_object_get(item, "@odata.type"));
+        answer->n_roles += type != NULL && strcmp(type, "#microsoft.graph.directoryRole") == 0;
+    }
+}
+
 /* A reply about somebody else answers nothing. In the bin, a user without the moment of the
  * deletion would look active. */
 static bool read_asked_user(const struct asked *asked, const json_t *root,
@@ -85,6 +97,7 @@ static bool read_asked_user(const struct asked *asked, const json_t *root,
     const char *id = asked->question->id;
     if (!read_user(root, &answer->user))
         return false;
+    count_member_roles(root, answer);
     if (asked->kind == DIRECTORY_DELETED_BY_ID && answer->user.deleted_at_ms == 0)
         return false;
     return asked->kind == DIRECTORY_USER_BY_NAME || text_equal_ignore_case(answer->user.id, id);

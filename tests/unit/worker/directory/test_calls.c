@@ -78,6 +78,15 @@ static void every_kind_has_its_method_and_url(void **state)
     assert_string_equal(call_method(DIRECTORY_RESTORE_HOLDER), "POST");
 }
 
+static void roles_are_read_with_the_user_when_asked_for(void **state)
+{
+    (void)state;
+    struct directory_question question = {.id = ID, .with_roles = true};
+    char url[CALL_URL_BYTES];
+    assert_true(call_write_url(DIRECTORY_USER_BY_ID, GRAPH, &question, url));
+    assert_string_equal(url, GRAPH "/v1.0/users/" ID "?" USER "&$expand=memberOf($select=id)");
+}
+
 static void awkward_names_are_quoted_and_encoded(void **state)
 {
     (void)state;
@@ -199,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_its_method_and_url),
+        cmocka_unit_test(roles_are_read_with_the_user_when_asked_for),
         cmocka_unit_test(awkward_names_are_quoted_and_encoded),
         cmocka_unit_test(addresses_are_asked_for_in_both_spellings_of_the_scheme),
         cmocka_unit_test(the_longest_question_about_addresses_fits),
