@@ -34,7 +34,7 @@ static const struct {
     [PASSWORD] = {"PATCH", "/v1.0/users/%s",
                   "{\"passwordProfile\":{\"password\":\"Abcdefgh-12345678\","
                   "\"forceChangePasswordNextSignIn\":true}}"},
-    [READ_BACK] = {"GET", "/v1.0/users/%s?" FIELDS, NULL},
+    [READ_BACK] = {"GET", "/v1.0/users/%s?" FIELDS "&$expand=memberOf($select=id)", NULL},
 };
 
 struct restore {

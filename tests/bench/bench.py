@@ -29,6 +29,7 @@ from support.worker import Worker  # noqa: E402
 LATENCY_MS = 50
 IN_FLIGHT = 256
 CALLS = {"leave": 3, "generate": 4}  # bin, restore, [password,] read back
+WHATS = ("bare loop", "worker", "up before", "reject")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 COLUMNS = ("what", "password", "seconds", "restores/s", "of theory", "wire", "CPU s/1000",
@@ -126,13 +127,18 @@ def calls_and_writes(directory, restores):
     return counts["total"] / restores, (effects["restores"] + effects["passwords"]) / restores
 
 
-def settings(password):
-    return {"policy": {"secret_recipients": [f"@{sim.DOMAIN}"], "privileged_targets": "allow"},
+def calls_of(what, password):
+    return CALLS[password] + (what == "reject")  # its roles
+
+
+def settings(what):
+    return {"policy": {"secret_recipients": [f"@{sim.DOMAIN}"],
+                       "privileged_targets": "reject" if what == "reject" else "allow"},
             "directory": {"max_in_flight": IN_FLIGHT}, "log": {"level": "info"}}
 
 
 def report(what, password, restores, seconds, wire, user_s, system_s, rss_mb, more):
-    theory = IN_FLIGHT / (LATENCY_MS / 1000) / CALLS[password]
+    theory = IN_FLIGHT / (LATENCY_MS / 1000) / calls_of(what, password)
     calls, writes, per_batch, commits = more
     return Row(what, password, f"{seconds:.2f}", f"{restores / seconds:.0f}",
                f"{100 * restores / seconds / theory:.1f} %", f"{100 * wire:.1f} %",
@@ -141,10 +147,11 @@ def report(what, password, restores, seconds, wire, user_s, system_s, rss_mb, mo
                f"{writes:.3f}", per_batch, commits)
 
 
-def run_worker(folder, kafka, password, restores, already_up, hooks):
+def run_worker(folder, kafka, what, password, restores, hooks):
+    already_up = what == "up before"
     topics = Topics(kafka.bootstrap)
     directory = Directory(folder, standard_load(restores, latency_ms=LATENCY_MS))
-    worker = Worker(folder, kafka, topics, directory.url, settings=settings(password))
+    worker = Worker(folder, kafka, topics, directory.url, settings=settings(what))
     try:
         if already_up:
             worker.start().wait_ready()
@@ -154,7 +161,8 @@ def run_worker(folder, kafka, password, restores, already_up, hooks):
         hooks.started(worker.pid())
         # The last restore ends in a read back; its outcome follows within a commit or two.
         wait_for(lambda: directory.effects(deleted_id(0)) is not None and
-                 directory.call_counts()["total"] >= restores * CALLS[password], 600, "the calls")
+                 directory.call_counts()["total"] >= restores * calls_of(what, password), 600,
+                 "the calls")
         time.sleep(0.5)
         wait_for(lambda: len(outcome_times_ms(kafka, topics)) == restores, 60, "all outcomes")
         user_s, system_s = cpu_s(worker.pid())
@@ -164,12 +172,11 @@ def run_worker(folder, kafka, password, restores, already_up, hooks):
         transactions = count_transactions(kafka, topics.group)
         seconds = (times[-1] - times[0]) / 1000
         return report(
-            "up before" if already_up else "worker", password, restores, seconds,
+            what, password, restores, seconds,
             wire_share(directory, restores), user_s, system_s, rss_mb,
             (*calls_and_writes(directory, restores), f"{2 * restores / transactions:.1f}",
              f"{transactions / seconds:.1f}"))
     finally:
-        shutil.copy(worker.log_file, '/tmp/worker.log')
         worker.stop()
         directory.stop()
         topics.delete()
@@ -229,7 +236,7 @@ def main():
     parser.add_argument("--threads", action="store_true", help="CPU by thread")
     arguments = parser.parse_args()
     runs = [(what, password) for _ in range(arguments.repeat) for password in CALLS
-            for what in ("bare loop", "worker", "up before")
+            for what in WHATS
             if arguments.only in f"{what} {password}"]
     rows = []
     with Kafka() as kafka:
@@ -238,8 +245,8 @@ def main():
             try:
                 rows.append(run_bare_loop(folder, password, arguments.restores)
                             if what == "bare loop" else
-                            run_worker(folder, kafka, password, arguments.restores,
-                                       what == "up before", Hooks(arguments.threads, arguments.perf)))
+                            run_worker(folder, kafka, what, password, arguments.restores,
+                                       Hooks(arguments.threads, arguments.perf)))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
             print(" ".join(rows[-1]), file=sys.stderr)
