@@ -379,8 +379,10 @@ struct job_action job_step(struct job *job, const struct job_event *event)
         return job_ask(job, job->after_intent);
     case JOB_WOKEN: return job_ask(job, job->asleep_from);
     case JOB_ANSWERED:
-        return event->is_duplicate ? job_fail(job, REASON_DUPLICATE_USER)
-                                   : answered(job, event->answer);
+        if (event->is_duplicate && job->state != JOB_HOLDER)
+            return job_fail(job, REASON_DUPLICATE_USER);
+        job->holder_is_of_batch = event->is_duplicate;
+        return answered(job, event->answer);
     }
     assert(false && "unknown event");
     return (struct job_action){0};

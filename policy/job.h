@@ -154,7 +154,8 @@ struct job {
     int64_t holder_doubt_mono_ms; /* since the last change of the holder, sent or perhaps sent */
     int64_t not_freed_since_mono_ms;
     bool holder_known;                 /* `holder` is valid */
-    bool holder_protected;             /* by the rules */
+    bool holder_is_of_batch;           /* another item's user, who may just have been restored */
+    bool holder_protected;             /* by the rules, or by that */
     bool holder_told;                  /* GAVE_WAY was asked */
     int n_holder_roles;                /* -1: not read */
     int holder_number;                 /* of the template; -1: the request's own name was tried */

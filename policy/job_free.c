@@ -88,7 +88,7 @@ bool job_holder_is_protected(struct job *job)
     struct policy_facts facts = job_facts(job);
     facts.target = &job->holder;
     facts.n_target_roles = job->n_holder_roles;
-    job->holder_protected = policy_decide_holder(&facts) != REASON_OK;
+    job->holder_protected = job->holder_is_of_batch || policy_decide_holder(&facts) != REASON_OK;
     return job->holder_protected;
 }
 

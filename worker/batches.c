@@ -106,13 +106,14 @@ bool batches_claim(struct slot *item, const struct directory_answer *answer)
     const struct job *job = &item->job;
     bool found = job->state == JOB_FIND &&
                  (job->question.operation != DIRECTORY_DELETED_BY_NAME || answer->n_candidates < 2);
-    if (answer->status != DIRECTORY_YES || (!found && job->state != JOB_FIND_ACTIVE))
+    bool bears_name = job->state == JOB_HOLDER; /* whom replace-active would delete */
+    if (answer->status != DIRECTORY_YES || (!found && !bears_name && job->state != JOB_FIND_ACTIVE))
         return false;
     for (int i = 0; i < users->summary.n_parts; i++)
         if (i != item->item - 1 && strcmp(users->items[i].user_id, answer->user.id) == 0)
             return true;
     /* An active user who only bears the name is nobody's: he is not who was meant. */
-    if (found || job->user_id[0] != '\0')
+    if (!bears_name && (found || job->user_id[0] != '\0'))
         (void)text_copy(users->items[item->item - 1].user_id, GUID_CHARS + 1, answer->user.id);
     return false;
 }

@@ -176,7 +176,8 @@ void batches_begin(struct slot *parent);
 void batches_fetched(struct slot *parent, const struct journal_record *record);
 /* An item may have become first in its lane. */
 void batches_run_items(struct slot *parent);
-/* Whether the answer names somebody whom another item resolved first; if not, he is this one's. */
+/* Whether the answer names somebody whom another item resolved first, as the user or as the holder
+ * of his name; if not, the user is this one's. */
 bool batches_claim(struct slot *item, const struct directory_answer *answer);
 /* An item's slot is about to be freed. */
 void batches_item_ends(struct slot *item);

@@ -449,10 +449,35 @@ static void who_was_restored_by_another_under_the_name_keeps_it(void **state)
     assert_int_equal(job.outcome.freed.how, FREED_REPLACED);
 }
 
+static void whom_another_item_of_the_batch_has_just_restored_does_not_give_way(void **state)
+{
+    (void)state;
+    rules.reject_privileged_targets = false;
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    assert_asks(DIRECTORY_REQUESTER, GIVEN_REQUESTER_ID);
+    given_requester(&answer.requester);
+    answered(DIRECTORY_YES);
+    given_user(&answer.user);
+    answered(DIRECTORY_YES);
+    committed();
+    answered(DIRECTORY_NAME_TAKEN);
+    holder(GIVEN_USER_NAME);
+    answer.status = DIRECTORY_YES;
+    action = job_step(
+        &job, &(struct job_event){
+                  .type = JOB_ANSWERED, .now = now(), .answer = &answer, .is_duplicate = true});
+    assert_ends(REASON_NAME_CONFLICT);
+    assert_string_equal(job.outcome.conflicts[0].holder.id, HOLDER_ID);
+    assert_false(job.outcome.resolution[NAME_POLICY_REPLACE_ACTIVE]);
+    assert_true(job.outcome.resolution[NAME_POLICY_RENAME_RESTORED]);
+}
+
 int main(void)
 {
 #define FREE_TEST(name) cmocka_unit_test_setup(name, the_name_is_to_be_free)
     const struct CMUnitTest tests[] = {
+        FREE_TEST(whom_another_item_of_the_batch_has_just_restored_does_not_give_way),
         FREE_TEST(a_replaced_holder_who_is_gone_needs_hands),
         FREE_TEST(a_holder_of_another_name_is_left_alone),
         FREE_TEST(a_renamed_holder_who_is_gone_leaves_it_to_the_restore),
