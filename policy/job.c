@@ -179,14 +179,15 @@ static struct job_action name_looked_up(struct job *job)
     if (job->outcome.n_conflicts == 0)
         (void)job_conflict_add(job, CONFLICT_USER_PRINCIPAL_NAME, job->sought_name);
     else if (job_frees(job) && job->freeing == FREEING_NONE)
-        return job_free(job);
+        return job_departs(job, job->holder.id) ? job_fail(job, REASON_PLAN_STALE) : job_free(job);
     return job_finish(job, REASON_NAME_CONFLICT);
 }
 
 static struct job_action name_taken(struct job *job)
 {
     if (job_next_name(job))
-        return job_change(job, JOB_RESTORE);
+        return job_departs(job, "") ? job_fail(job, REASON_PLAN_STALE)
+                                    : job_change(job, JOB_RESTORE);
     /* Freed, and taken still: not every replica has heard of it, or another was faster. */
     if (job->freeing == FREEING_DONE && !job_is_past(job, job->holder_doubt_mono_ms + JOB_LAG_MS))
         return job_look_again(job, JOB_RESTORE, job->holder_doubt_mono_ms);

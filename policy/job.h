@@ -121,7 +121,8 @@ struct job {
     char journal_key[GUID_CHARS + 1];
     char user_id[GUID_CHARS + 1]; /* "": named by name and not found yet */
 
-    int64_t deadline_mono_ms;   /* the caller moves it on while the job stands still (contract 3) */
+    int64_t
+        deadline_mono_ms; /* from the take-up; a pause begins no job, so it costs none its time */
     int64_t settled_at_mono_ms; /* RESUMED: no change before; else 0 */
     enum job_effect effect;
     bool resumed;
@@ -153,7 +154,8 @@ struct job {
     bool freeing_lost;            /* a reply was, or an earlier incarnation: 404 may be our work */
     int64_t holder_doubt_mono_ms; /* since the last change of the holder, sent or perhaps sent */
     int64_t not_freed_since_mono_ms;
-    bool holder_known;                 /* `holder` is valid */
+    bool holder_known;                      /* `holder` is valid */
+    char planned_holder_id[GUID_CHARS + 1]; /* of a planHash that held: who gives way, "": nobody */
     bool holder_is_of_batch;           /* another item's user, who may just have been restored */
     bool holder_protected;             /* by the rules, or by that */
     bool holder_told;                  /* GAVE_WAY was asked */

@@ -14,6 +14,12 @@ bool job_plans(const struct job *job)
     return job->request.mode == MODE_PLAN || has_hash;
 }
 
+bool job_departs(const struct job *job, const char *holder_id)
+{
+    bool same = holder_id[0] != '\0' && strcmp(job->planned_holder_id, holder_id) == 0;
+    return job->request.plan_hash[0] != '\0' && !same;
+}
+
 static bool is_freed_with_its_holder(const struct job *job, const struct conflict *conflict)
 {
     return job->name_resolved && job->intent.name_policy == NAME_POLICY_REPLACE_ACTIVE &&
@@ -79,6 +85,7 @@ static struct job_action carry_out(struct job *job)
         job->new_name[0] = '\0';
         job->rename_number = 0;
     }
+    memcpy(job->planned_holder_id, job->intent.holder.id, sizeof job->planned_holder_id);
     memset(&job->intent.holder, 0, sizeof job->intent.holder);
     job->intent.phase = INTENT_RESTORE; /* also of one that was about to free the name */
     job->holder_number = 0;
@@ -173,6 +180,7 @@ struct job_action job_plan(struct job *job)
     if (reason != REASON_OK)
         return job_fail(job, reason);
     job->planning = true;
+    memset(&job->intent.holder, 0, sizeof job->intent.holder);
     job->name_resolved = false;
     job->new_name[0] = '\0';
     job->rename_number = 0;

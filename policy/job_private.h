@@ -87,8 +87,11 @@ struct job_action job_read_back_answered(struct job *job, const struct directory
 struct job_action job_without_read_back(struct job *job, enum reason reason);
 
 /* job_plan.c */
-bool job_plans(const struct job *job);       /* looks before it changes anything, or only looks */
-struct job_action job_plan(struct job *job); /* the rules said yes */
+bool job_plans(const struct job *job); /* looks before it changes anything, or only looks */
+/* A clash that came after the plan was compared, and a way out that it did not name: `holder_id`
+ * gives way, or ("") the user comes back under another name. */
+bool job_departs(const struct job *job, const char *holder_id);
+struct job_action job_plan(struct job *job);        /* the rules said yes */
 struct job_action job_plan_holder(struct job *job); /* job->holder is known, as are his roles */
 
 /* job_list.c */

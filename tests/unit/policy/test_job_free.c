@@ -386,6 +386,62 @@ static void a_plan_is_held_to_again_after_a_kill(void **state)
     assert_ends(REASON_PLAN_STALE);
 }
 
+static void up_to_the_planned_restore(void)
+{
+    with_its_plans_hash();
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    authorised_and_found();
+    plan_seen(HOLDER_ID);
+    committed();
+    assert_asks(DIRECTORY_RESTORE, GIVEN_USER_ID);
+    answered(DIRECTORY_NAME_TAKEN);
+    holder(GIVEN_USER_NAME);
+}
+
+static void who_took_the_name_after_the_plan_does_not_give_way(void **state)
+{
+    (void)state;
+    up_to_the_planned_restore();
+    text_copy(answer.user.id, sizeof answer.user.id, ANOTHER_ID);
+    answered(DIRECTORY_YES);
+    assert_ends(REASON_PLAN_STALE);
+}
+
+static void whom_the_plan_named_gives_way(void **state)
+{
+    (void)state;
+    up_to_the_planned_restore();
+    answered(DIRECTORY_YES);
+    assert_asks(DIRECTORY_TARGET_ROLES, HOLDER_ID);
+}
+
+static void a_planned_name_that_is_gone_is_not_replaced_by_another(void **state)
+{
+    (void)state;
+    rules.name_policy_allowed[NAME_POLICY_RENAME_RESTORED] = true;
+    job.request.name_policy = NAME_POLICY_RENAME_RESTORED;
+    job.request.mode = MODE_PLAN;
+    job_init(&job, &rules, 1);
+    step(JOB_STARTED);
+    for (int run = 0; run < 2; run++) {
+        authorised_and_found();
+        for (int look = 0; look < 4; look++) /* the name is free, and so are the addresses */
+            answered(look == 0 ? DIRECTORY_NOT_FOUND : DIRECTORY_YES);
+        if (run > 0)
+            break;
+        assert_ends(REASON_RESTORED);
+        memcpy(job.request.plan_hash, job.outcome.plan_hash, sizeof job.request.plan_hash);
+        job.request.mode = MODE_RESTORE;
+        job_init(&job, &rules, 1);
+        step(JOB_STARTED);
+    }
+    committed();
+    assert_asks(DIRECTORY_RESTORE, GIVEN_USER_ID);
+    answered(DIRECTORY_NAME_TAKEN);
+    assert_ends(REASON_PLAN_STALE);
+}
+
 /* The limit let it pass when it was announced. */
 static void a_plan_that_is_looked_at_again_is_not_over_the_limit(void **state)
 {
@@ -477,6 +533,9 @@ int main(void)
 {
 #define FREE_TEST(name) cmocka_unit_test_setup(name, the_name_is_to_be_free)
     const struct CMUnitTest tests[] = {
+        FREE_TEST(who_took_the_name_after_the_plan_does_not_give_way),
+        FREE_TEST(whom_the_plan_named_gives_way),
+        FREE_TEST(a_planned_name_that_is_gone_is_not_replaced_by_another),
         FREE_TEST(whom_another_item_of_the_batch_has_just_restored_does_not_give_way),
         FREE_TEST(a_replaced_holder_who_is_gone_needs_hands),
         FREE_TEST(a_holder_of_another_name_is_left_alone),
