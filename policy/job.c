@@ -380,9 +380,10 @@ struct job_action job_step(struct job *job, const struct job_event *event)
         return job_ask(job, job->after_intent);
     case JOB_WOKEN: return job_ask(job, job->asleep_from);
     case JOB_ANSWERED:
-        if (event->is_duplicate && job->state != JOB_HOLDER)
+        if (job->state == JOB_HOLDER)
+            job->holder_is_of_batch = event->is_duplicate;
+        else if (event->is_duplicate)
             return job_fail(job, REASON_DUPLICATE_USER);
-        job->holder_is_of_batch = event->is_duplicate;
         return answered(job, event->answer);
     }
     assert(false && "unknown event");
