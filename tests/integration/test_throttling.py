@@ -43,7 +43,7 @@ def test_without_retry_after_a_throttled_user_comes_too_soon(scenes):
 
 def throttle_the_tenant(scene):
     """Twice in the middle of the work, each time for 2 s."""
-    scene.directory.latency(20)
+    scene.directory.latency(100)  # so that the faults meet it at work, however late they come
     scene.ask(*USERS)
     scene.worker()
     for progress in (20, 60):
