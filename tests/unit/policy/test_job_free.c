@@ -136,10 +136,9 @@ static void resume(enum intent_phase phase, const char *to)
                                                 .settled_at_mono_ms = HOUR_MS});
 }
 
-/* Resumed: the user is in the bin for certain, and the rules agree again. */
-static void resume_up_to_the_holder(const char *to)
+/* Not active, and seen in the bin twice: the earlier incarnation did not restore him. */
+static void still_in_the_bin(void)
 {
-    resume(INTENT_FREE, to);
     for (int look = 0; look < 2; look++) {
         answered(DIRECTORY_NOT_FOUND);
         given_user(&answer.user);
@@ -147,6 +146,13 @@ static void resume_up_to_the_holder(const char *to)
         if (action.type == JOB_SLEEP)
             woken();
     }
+}
+
+/* Resumed: the user is in the bin for certain, and the rules agree again. */
+static void resume_up_to_the_holder(const char *to)
+{
+    resume(INTENT_FREE, to);
+    still_in_the_bin();
     authorised_and_found();
     assert_asks(DIRECTORY_USER_BY_ID, HOLDER_ID);
 }
@@ -215,13 +221,7 @@ static void a_plan_that_is_no_longer_in_force_is_not_begun(void **state)
     (void)state;
     resume(INTENT_FREE, "ola.2@contoso.com");
     job.request.name_policy = NAME_POLICY_ABSENT;
-    for (int look = 0; look < 2; look++) {
-        answered(DIRECTORY_NOT_FOUND);
-        given_user(&answer.user);
-        answered(DIRECTORY_YES);
-        if (action.type == JOB_SLEEP)
-            woken();
-    }
+    still_in_the_bin();
     authorised_and_found();
     assert_asks(DIRECTORY_USER_BY_ID, HOLDER_ID);
     holder(GIVEN_USER_NAME);
@@ -235,13 +235,7 @@ static void a_stranger_after_a_kill_gets_the_name_given_back(void **state)
     (void)state;
     job.request.name_policy = NAME_POLICY_RENAME_ACTIVE;
     resume(INTENT_FREE, "ola.2@contoso.com");
-    for (int look = 0; look < 2; look++) {
-        answered(DIRECTORY_NOT_FOUND);
-        given_user(&answer.user);
-        answered(DIRECTORY_YES);
-        if (action.type == JOB_SLEEP)
-            woken();
-    }
+    still_in_the_bin();
     given_requester(&answer.requester);
     answer.requester.n_roles = 0;
     answered(DIRECTORY_YES);
@@ -376,11 +370,7 @@ static void a_plan_is_held_to_again_after_a_kill(void **state)
     with_its_plans_hash();
     resume(INTENT_RESTORE, "");
     passed_ms = JOB_CERTAIN_MS;
-    for (int look = 0; look < 2; look++) {
-        answered(DIRECTORY_NOT_FOUND);
-        given_user(&answer.user);
-        answered(DIRECTORY_YES);
-    }
+    still_in_the_bin();
     authorised_and_found();
     plan_seen(ANOTHER_ID);
     assert_ends(REASON_PLAN_STALE);
