@@ -79,6 +79,16 @@ static X509 *read_certificate(const char *pem, char ret_thumbprint[THUMBPRINT_CH
     return x509;
 }
 
+static int64_t expiry_ms(const X509 *x509)
+{
+    enum { SECONDS_A_DAY = 24 * 60 * 60 };
+    int days = 0, seconds = 0;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    bool known = epoch != NULL && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(x509));
+    ASN1_TIME_free(epoch);
+    return known ? ((int64_t)days * SECONDS_A_DAY + seconds) * 1000 : 0;
+}
+
 const char *certificate_new(const char *certificate_pem, const char *key_pem,
                             struct certificate **ret_certificate, bool *ret_wrong_is_key)
 {
@@ -92,6 +102,8 @@ const char *certificate_new(const char *certificate_pem, const char *key_pem,
         wrong = read_key(key_pem, &certificate->key);
     if (wrong == NULL && X509_check_private_key(x509, certificate->key) != 1)
         wrong = "is not the certificate's key";
+    if (wrong == NULL)
+        certificate->expires_at_ms = expiry_ms(x509);
     X509_free(x509);
     ERR_clear_error(); /* libcurl reads the same queue */
     if (wrong == NULL)

@@ -13,6 +13,7 @@ struct evp_pkey_st;
 
 struct certificate {
     struct evp_pkey_st *key;
+    int64_t expires_at_ms;                 /* wall clock: its notAfter; 0: not readable */
     char thumbprint[THUMBPRINT_CHARS + 1]; /* base64url of SHA-256 of the DER, "x5t#S256" */
 };
 

@@ -2,6 +2,7 @@
  * look-up of the same requester. Each tenant has its own. */
 #include "worker/directory/client.h"
 
+#include "worker/directory/assertion.h"
 #include "worker/test_controls.h"
 
 #include <assert.h>
@@ -266,7 +267,9 @@ bool directory_is_stuck(const struct directory *directory, int number)
 struct directory_tenant_state directory_tenant_state(const struct directory *directory, int number)
 {
     const struct tenant *tenant = &directory->tenants[number];
+    const struct certificate *certificate = directory->settings->tenants[number].certificate;
     return (struct directory_tenant_state){
+        .credential_expires_at_ms = certificate != NULL ? certificate->expires_at_ms : 0,
         .has_token = token_current(&tenant->token) != NULL,
         .is_refused = token_refused(&tenant->token),
         .throttled_ms = throttle_wait_ms(&tenant->throttle, loop_now(directory->loop)->mono_ms),

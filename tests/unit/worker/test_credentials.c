@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TENANT(credential)                                                                         \
@@ -115,6 +116,8 @@ static void a_certificate_and_its_key_are_read_and_never_printed(void **state)
     const struct tenant_settings *tenant = &settings->directory.tenants[0];
     assert_int_equal(tenant->credential_type, CREDENTIAL_CERTIFICATE);
     assert_int_equal(strlen(tenant->certificate->thumbprint), THUMBPRINT_CHARS);
+    int64_t left_ms = tenant->certificate->expires_at_ms - (int64_t)time(NULL) * 1000;
+    assert_in_range(left_ms, 86400000 - 300000, 86400000); /* it was made for a day */
     assert_null(tenant->client_secret);
     char *text = printed(settings);
     settings_free(settings);
