@@ -225,9 +225,8 @@ static struct world *item_reuse_world(void)
 /* Runs up to `event` and kills; false when the run was over before. */
 static bool run_and_kill(struct world *world, long event)
 {
-    while (world->n_events < event)
-        if (!world_step(world))
-            return false;
+    if (!world_run_to_event(world, event))
+        return false;
     world_kill(world, 0);
     world_start(world, 0);
     world_assign(world, 0);
@@ -327,9 +326,7 @@ static void revoke_everywhere(int next)
         world->users[1].call_ms = SLOW_MS;
         if (next != 0)
             world_start(world, next);
-        bool more = true;
-        while (more && world->n_events < event)
-            more = world_step(world);
+        bool more = world_run_to_event(world, event);
         world_assign(world, next);
         finish_well(world, "revoke", event);
         if (!more)
@@ -356,9 +353,7 @@ static void partitions_lost_and_given_back_at_any_event_lose_nothing(void **stat
     for (long event = 1; event < EVENTS_MAX; event++) {
         struct world *world = small_world();
         world->users[2].call_ms = SLOW_MS;
-        bool more = true;
-        while (more && world->n_events < event)
-            more = world_step(world);
+        bool more = world_run_to_event(world, event);
         played_consumer_revoke(world->workers[0], true);
         world_evict(world, 0);
         finish_well(world, "loss", event);
@@ -374,9 +369,7 @@ static void a_drain_at_any_event_loses_nothing(void **state)
     for (long event = 1; event < EVENTS_MAX; event++) {
         struct world *world = small_world();
         world->users[1].call_ms = SECOND_MS;
-        bool more = true;
-        while (more && world->n_events < event)
-            more = world_step(world);
+        bool more = world_run_to_event(world, event);
         struct worker *worker = &world->workers[0]->worker;
         worker->terminations = 1;
         int64_t begun_at_ms = world->now_ms;
@@ -402,8 +395,7 @@ static void a_worker_frozen_at_any_event_does_no_harm_when_it_wakes(void **state
     for (long event = 1; more && event < EVENTS_MAX; event++) {
         struct world *world = small_world();
         world_start(world, 1);
-        while (more && world->n_events < event)
-            more = world_step(world);
+        more = world_run_to_event(world, event);
         world_freeze(world, 0, true);
         world_evict(world, 1);
         int64_t wakes_at_ms = world->now_ms + FREEZE_MS;

@@ -120,9 +120,8 @@ static void no_more_are_restored_within_an_hour_than_the_limit(void **state)
 /* Runs up to `event` and kills; false when the run was over before. */
 static bool run_and_kill(struct world *world, long event)
 {
-    while (world->n_events < event)
-        if (!world_step(world))
-            return false;
+    if (!world_run_to_event(world, event))
+        return false;
     world_kill(world, 0);
     return true;
 }
@@ -169,9 +168,7 @@ static void a_revoke_at_any_event_loses_and_doubles_nothing(void **state)
         struct world *world = small_world();
         world->users[1].call_ms = 9 * SECOND_MS; /* a call that outlasts the revoke */
         world_start(world, 1);
-        bool more = true;
-        while (more && world->n_events < event)
-            more = world_step(world);
+        bool more = world_run_to_event(world, event);
         world_assign(world, 1);
         finish_well(world, "revoke", event);
         if (!more)
@@ -186,9 +183,7 @@ static void partitions_that_come_back_wait_for_the_call_that_is_still_open(void 
     for (long event = 1; event < EVENTS_MAX; event++) {
         struct world *world = small_world();
         world->users[1].call_ms = 9 * SECOND_MS;
-        bool more = true;
-        while (more && world->n_events < event)
-            more = world_step(world);
+        bool more = world_run_to_event(world, event);
         world_assign(world, 0);
         finish_well(world, "revoke and back", event);
         if (!more)
@@ -203,9 +198,7 @@ static struct world *freeze_world(long event, struct world_controls controls, bo
     struct world *world = small_world();
     world->controls = controls;
     world_start(world, 1);
-    *ret_more = true;
-    while (*ret_more && world->n_events < event)
-        *ret_more = world_step(world);
+    *ret_more = world_run_to_event(world, event);
     world_freeze(world, 0, true);
     world_evict(world, 1);
     int64_t wakes_at_ms = world->now_ms + FREEZE_MS;

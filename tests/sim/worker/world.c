@@ -357,6 +357,14 @@ static bool all_finished(const struct world *world)
     return true;
 }
 
+bool world_run_to_event(struct world *world, long event)
+{
+    bool more = true;
+    while (more && world->n_events < event)
+        more = world_step(world);
+    return more;
+}
+
 bool world_run(struct world *world, int64_t until_ms)
 {
     /* A call that outlives the outcomes still changes the directory. */

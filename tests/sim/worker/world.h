@@ -124,6 +124,8 @@ bool world_step(struct world *world);
 void world_catch_up(struct world *world);
 /* Steps until every record has an outcome, or the virtual time is over. */
 bool world_run(struct world *world, int64_t until_ms);
+/* Runs up to this event, the first being 1. False: nothing is left to do before it. */
+bool world_run_to_event(struct world *world, long event);
 
 /* One outcome a record and an item, summaries behind their items', one restore a user, no
  * overlapping changes, and whoever was told a password can sign in with it. NULL when all is well,
