@@ -57,9 +57,13 @@ int journal_reader_new(const struct request_consumer_settings *settings,
     /* fetch.wait.max.ms: the end of a partition is reported only when a fetch came back empty.
      * queued.max.messages.kbytes stays at 64 MB: it counts the queue that all partitions share, and
      * librdkafka 2.0.2 rests a full one for a second (measured, 12 partitions, records of 900
-     * bytes: 226,000 a second; with 16 MB 70,000). */
+     * bytes: 226,000 a second; with 16 MB 70,000).
+     * metadata.max.age.ms: see journal_reader_handle; for it the topic is looked up each second.
+     * group.id: this handle never joins, but without a group librdkafka 2.0.2 crashes when the
+     * coordinator asked is not the coordinator (rd_kafka_handle_OffsetFetch). */
     static const struct kafka_option defaults[] = {{"fetch.wait.max.ms", "10"}, {NULL, NULL}};
-    static const struct kafka_option fixed[] = {
+    const struct kafka_option fixed[] = {
+        {"group.id", settings->group},         {"metadata.max.age.ms", "100"},
         {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
         {"enable.auto.commit", "false"},       {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"},        {NULL, NULL}};
@@ -92,10 +96,15 @@ void journal_reader_free(struct journal_reader *reader)
     journal_reader_abandon(reader);
     rd_kafka_queue_destroy(reader->queue);
     rd_kafka_topic_destroy(reader->topic);
-    rd_kafka_destroy(reader->handle);
+    rd_kafka_destroy_flags(reader->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(reader->readings);
     free(reader->more.headers);
     free(reader);
+}
+
+rd_kafka_t *journal_reader_handle(const struct journal_reader *reader)
+{
+    return reader->handle;
 }
 
 /* ---- starting and stopping ---- */

@@ -1,4 +1,4 @@
-/* The journal's reader: a handle of its own beside the consumer, which belongs to no group. Loads
+/* The journal's reader: a handle of its own beside the consumer, which never joins the group. Loads
  * the index of partitions that are being taken, and fetches single records by their offset. Loop
  * thread only; blocks in new and free, and for the stop of a partition (one round to librdkafka's
  * main thread). */
@@ -26,6 +26,12 @@ int journal_reader_new(const struct request_consumer_settings *settings,
                        const struct journal_reader_handlers *handlers, struct journal_index *index,
                        struct journal_reader **ret_reader, char *reterr, size_t reterr_bytes);
 void journal_reader_free(struct journal_reader *reader);
+
+/* The handle to ask the group's coordinator through. librdkafka 2.0.2 never doubts which broker
+ * that is, and forgets it only when nobody has asked for metadata.max.age.ms, at the next full
+ * second (rdkafka_coord.c). The consumer's own handle, at 15 min, asked a former coordinator for
+ * ever; this one looks for it anew after 1.1 s of silence. */
+rd_kafka_t *journal_reader_handle(const struct journal_reader *reader);
 
 /* Reads the partition from where the index left off to its end as of now, pending transactions
  * included, then answers with on_loaded. `base`: as in journal_index_hold. */

@@ -10,8 +10,8 @@
 #include <syslog.h>
 
 enum {
-    ASK_AGAIN_MS = 100, /* while an offset is pending in a transaction */
-    ASK_AGAIN_AFTER_ERROR_MS = 500,
+    ASK_AGAIN_MS = 100,              /* while an offset is pending in a transaction */
+    ASK_AGAIN_AFTER_ERROR_MS = 1200, /* the coordinator may be another: journal_reader_handle */
     TOPICS_AGAIN_MS = 2000,
     TOPICS_TIMEOUT_MS = 250, /* on the loop, and only while nothing is held */
 };
@@ -322,7 +322,7 @@ void rebalance_act(struct request_consumer *consumer)
         if (consumer->assignment->n_unknown == 0)
             assignment_load(consumer);
         else
-            assignment_ask(consumer->assignment, consumer->handle, consumer->group,
-                           consumer->requests_topic, consumer->queue);
+            assignment_ask(consumer->assignment, journal_reader_handle(consumer->reader),
+                           consumer->group, consumer->requests_topic, consumer->queue);
     }
 }

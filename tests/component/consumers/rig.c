@@ -70,7 +70,7 @@ void rig_start(struct rig *rig, const char *brokers, int n_partitions, int n_jou
     snprintf(rig->journal, sizeof rig->journal, "journal-%d-%d", (int)getpid(), n_rigs);
     if (brokers == NULL) {
         rd_kafka_conf_t *conf = rd_kafka_conf_new();
-        rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", reterr, sizeof reterr);
+        rd_kafka_conf_set(conf, "test.mock.num.brokers", RIG_MOCK_BROKERS, reterr, sizeof reterr);
         rd_kafka_conf_set(conf, "socket.nagle.disable", "true", NULL, 0);
         rig->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reterr, sizeof reterr);
         assert(rig->producer != NULL);

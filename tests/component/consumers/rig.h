@@ -8,6 +8,7 @@
 
 #include <librdkafka/rdkafka_mock.h>
 
+#define RIG_MOCK_BROKERS "2"
 enum { RIG_PARTITIONS_MAX = 48, RIG_MEMBERS_MAX = 4, RIG_BOUND_MS = 40000 };
 
 int64_t rig_now_ms(void);

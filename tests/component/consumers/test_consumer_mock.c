@@ -15,6 +15,8 @@ static const char *const FAST[] = {"session.timeout.ms=6000", "heartbeat.interva
                                    "fetch.wait.max.ms=10"};
 enum { N_FAST = sizeof FAST / sizeof *FAST };
 
+enum { OFFSET_FETCH = 9 }; /* protocol.html#protocol_api_keys */
+
 static const char KEY[] = "3fac718e-8086-5256-a5ed-f283398b4b66";
 
 static int held_by(const struct member *member)
@@ -182,7 +184,6 @@ static void an_offset_that_is_refused_is_asked_for_again_and_never_none(void **s
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(committer);
 
-    enum { OFFSET_FETCH = 9 };
     rd_kafka_mock_push_request_errors(
         rig->mock, OFFSET_FETCH, 4, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
         RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT,
@@ -192,6 +193,22 @@ static void an_offset_that_is_refused_is_asked_for_again_and_never_none(void **s
     assert_int_equal(member.first_offset[3], 6);
     assert_int_equal(member.first_offset[0], 0);
     assert_non_null(strstr(member.log, "committed offsets: "));
+}
+
+/* A broker that hung is not the coordinator any more when it is back. */
+static void a_former_coordinator_is_not_asked_for_ever(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rd_kafka_mock_coordinator_set(rig->mock, "group", rig->group, 1);
+    for (int i = 0; i < 1000; i++) /* more than can be asked in time */
+        rd_kafka_mock_broker_push_request_error_rtts(rig->mock, 1, OFFSET_FETCH, 1,
+                                                     RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 0);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(strstr(member.log, "committed offsets: ") != NULL);
+    assert_int_equal(member.n_assigned, 0);
+    rd_kafka_mock_coordinator_set(rig->mock, "group", rig->group, 2);
+    UNTIL(member.n_assigned == 4);
 }
 
 static void nothing_is_taken_while_the_owner_winds_up(void **state)
@@ -256,9 +273,9 @@ static void it_closes_while_it_is_being_assigned(void **state)
 {
     struct rig *rig = *state;
     static struct member member;
-    rd_kafka_mock_push_request_errors(rig->mock, 9, 3, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
-                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
-                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, OFFSET_FETCH, 3, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
     member_start(&member, rig, "one", FAST, N_FAST);
     UNTIL(strstr(member.log, "committed offsets: ") != NULL);
     assert_int_equal(member.n_assigned, 0);
@@ -282,6 +299,7 @@ int main(int argc, char **argv)
         WITH_RIG(a_stored_record_is_fetched_by_its_offset),
         WITH_RIG(a_partition_with_an_unreadable_journal_is_not_taken),
         WITH_RIG(an_offset_that_is_refused_is_asked_for_again_and_never_none),
+        WITH_RIG(a_former_coordinator_is_not_asked_for_ever),
         WITH_RIG(nothing_is_taken_while_the_owner_winds_up),
         WITH_RIG(different_numbers_of_partitions_are_a_configuration_error),
         WITH_RIG(a_property_that_librdkafka_refuses_is_a_sentence),
