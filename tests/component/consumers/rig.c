@@ -69,8 +69,10 @@ void rig_start(struct rig *rig, const char *brokers, int n_partitions, int n_jou
     snprintf(rig->requests, sizeof rig->requests, "requests-%d-%d", (int)getpid(), n_rigs);
     snprintf(rig->journal, sizeof rig->journal, "journal-%d-%d", (int)getpid(), n_rigs);
     if (brokers == NULL) {
+        char n_brokers[8];
+        snprintf(n_brokers, sizeof n_brokers, "%d", RIG_MOCK_BROKERS);
         rd_kafka_conf_t *conf = rd_kafka_conf_new();
-        rd_kafka_conf_set(conf, "test.mock.num.brokers", RIG_MOCK_BROKERS, reterr, sizeof reterr);
+        rd_kafka_conf_set(conf, "test.mock.num.brokers", n_brokers, reterr, sizeof reterr);
         rd_kafka_conf_set(conf, "socket.nagle.disable", "true", NULL, 0);
         rig->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reterr, sizeof reterr);
         assert(rig->producer != NULL);
@@ -292,18 +294,28 @@ static void member_turn(struct member *member)
 }
 
 /* Waits first: what a turn did must be seen by the test before it waits again. */
-void rig_turn(void)
+static bool turn(int64_t wait_ms)
 {
     struct pollfd fds[RIG_MEMBERS_MAX];
-    int64_t wish = rig_now_ms() + 200;
-    for (int i = 0; i < n_members; i++) {
-        wish = members[i]->wish < wish ? members[i]->wish : wish;
+    for (int i = 0; i < n_members; i++)
         fds[i] = (struct pollfd){.fd = members[i]->wake_fd, .events = POLLIN};
-    }
-    int64_t wait_ms = wish - rig_now_ms();
-    poll(fds, (nfds_t)n_members, wait_ms > 0 ? (int)wait_ms : 0);
+    bool woken = poll(fds, (nfds_t)n_members, wait_ms > 0 ? (int)wait_ms : 0) > 0;
     for (int i = 0; i < n_members; i++)
         member_turn(members[i]);
+    return woken;
+}
+
+void rig_turn(void)
+{
+    int64_t wish = rig_now_ms() + 200;
+    for (int i = 0; i < n_members; i++)
+        wish = members[i]->wish < wish ? members[i]->wish : wish;
+    (void)turn(wish - rig_now_ms());
+}
+
+bool rig_turn_when_woken(void)
+{
+    return turn(RIG_BOUND_MS);
 }
 
 void rig_turn_for(int64_t ms)

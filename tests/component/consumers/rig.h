@@ -8,8 +8,7 @@
 
 #include <librdkafka/rdkafka_mock.h>
 
-#define RIG_MOCK_BROKERS "2"
-enum { RIG_PARTITIONS_MAX = 48, RIG_MEMBERS_MAX = 4, RIG_BOUND_MS = 40000 };
+enum { RIG_MOCK_BROKERS = 2, RIG_PARTITIONS_MAX = 48, RIG_MEMBERS_MAX = 4, RIG_BOUND_MS = 40000 };
 
 int64_t rig_now_ms(void);
 
@@ -61,6 +60,8 @@ void member_abandon(struct member *member);
 /* One turn of all members. */
 void rig_turn(void);
 void rig_turn_for(int64_t ms);
+/* A turn for nothing but a wake-up: false when there was none in RIG_BOUND_MS. */
+bool rig_turn_when_woken(void);
 
 /* Turns until the condition holds. */
 #define UNTIL(condition)                                                                           \

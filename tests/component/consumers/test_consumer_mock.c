@@ -15,9 +15,45 @@ static const char *const FAST[] = {"session.timeout.ms=6000", "heartbeat.interva
                                    "fetch.wait.max.ms=10"};
 enum { N_FAST = sizeof FAST / sizeof *FAST };
 
-enum { OFFSET_FETCH = 9 }; /* protocol.html#protocol_api_keys */
+enum { OFFSET_FETCH = 9, HEARTBEAT = 12 }; /* protocol.html#protocol_api_keys */
 
 static const char KEY[] = "3fac718e-8086-5256-a5ed-f283398b4b66";
+
+/* ---- seams: the linker puts these before librdkafka's (--wrap) ---- */
+
+static int n_blocking_questions;
+static bool was_closed;
+
+rd_kafka_resp_err_t __real_rd_kafka_metadata(rd_kafka_t *handle, int all, rd_kafka_topic_t *topic,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms);
+rd_kafka_resp_err_t __wrap_rd_kafka_metadata(rd_kafka_t *handle, int all, rd_kafka_topic_t *topic,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms);
+rd_kafka_resp_err_t __wrap_rd_kafka_metadata(rd_kafka_t *handle, int all, rd_kafka_topic_t *topic,
+                                             const struct rd_kafka_metadata **ret_metadata,
+                                             int timeout_ms)
+{
+    n_blocking_questions++;
+    return __real_rd_kafka_metadata(handle, all, topic, ret_metadata, timeout_ms);
+}
+
+int __real_rd_kafka_consumer_closed(rd_kafka_t *handle);
+int __wrap_rd_kafka_consumer_closed(rd_kafka_t *handle);
+int __wrap_rd_kafka_consumer_closed(rd_kafka_t *handle)
+{
+    int closed = __real_rd_kafka_consumer_closed(handle);
+    was_closed = closed != 0;
+    return closed;
+}
+
+/* ---- the mock ---- */
+
+static void slow_down(const struct rig *rig, int rtt_ms)
+{
+    for (int broker = 1; broker <= RIG_MOCK_BROKERS; broker++)
+        rd_kafka_mock_broker_set_rtt(rig->mock, broker, rtt_ms);
+}
 
 static int held_by(const struct member *member)
 {
@@ -90,9 +126,8 @@ static void a_new_record_wakes_the_loop(void **state)
     for (int i = 0; i < 5; i++) {
         int taken = member.n_taken;
         rig_produce_to(rig, i % 4, 1);
-        int64_t produced_ms = rig_now_ms();
-        UNTIL(member.n_taken == taken + 1);
-        assert_true(rig_now_ms() - produced_ms < 150); /* the turns without wake-up are 200 ms */
+        while (member.n_taken == taken)
+            assert_true(rig_turn_when_woken());
     }
 }
 
@@ -119,13 +154,16 @@ static void the_journal_is_read_before_a_partition_is_assigned(void **state)
  */
 static void an_assignment_does_not_wait_for_a_slow_broker(void **state)
 {
+    enum { RTT_MS = 1000 };
     struct rig *rig = *state;
     static struct member member;
     member_start(&member, rig, "one", FAST, N_FAST);
-    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 200);
+    n_blocking_questions = 0;
+    slow_down(rig, RTT_MS);
     UNTIL(member.n_assigned == 4);
-    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
-    assert_in_range(member.longest_service_us, 0, 150 * 1000);
+    slow_down(rig, 0);
+    assert_int_equal(n_blocking_questions, 0);
+    assert_in_range(member.longest_service_us, 0, RTT_MS * 1000 - 1); /* no answer was awaited */
 }
 
 static void a_stored_record_is_fetched_by_its_offset(void **state)
@@ -211,28 +249,29 @@ static void a_former_coordinator_is_not_asked_for_ever(void **state)
     UNTIL(member.n_assigned == 4);
 }
 
+/* One member: with a second one the mock's group may never come to rest. It lets the leader's sync
+ * stand for all, and refuses a follower's that comes later. */
 static void nothing_is_taken_while_the_owner_winds_up(void **state)
 {
     struct rig *rig = *state;
-    static struct member one = {.take_max = 1000, .revoke_by_hand = true};
-    static struct member two = {.take_max = 1000};
-    rig_produce(rig, 5);
-    member_start(&one, rig, "one", FAST, N_FAST);
-    UNTIL(one.n_taken == 20);
-    assert_int_equal(held_by(&one), 4);
-    member_start(&two, rig, "two", FAST, N_FAST);
-    UNTIL(one.n_revoked == 1);
-    assert_int_equal(one.n_lost, 0);
+    static struct member member = {.take_max = 20, .revoke_by_hand = true};
+    rig_produce(rig, 10);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_taken == 20);
+    rig_turn_for(500); /* the others are fetched, and wait */
+    rd_kafka_mock_push_request_errors(rig->mock, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    UNTIL(member.n_revoked == 1);
+    assert_int_equal(member.n_lost, 0);
     /* The partitions are still there, for the last batch. */
-    assert_int_equal(held_by(&one), 4);
-    rig_produce(rig, 1);
+    assert_int_equal(held_by(&member), 4);
+    member.take_max = 1000;
     rig_turn_for(300);
-    assert_int_equal(one.n_taken, 20);
-    assert_int_equal(two.n_assigned, 0);
-    request_consumer_finish_revoke(one.consumer);
-    memset(one.taken, 0, sizeof one.taken);
-    UNTIL(held_by(&one) == 2 && held_by(&two) == 2);
-    UNTIL(one.n_taken + two.n_taken == 20 + 24); /* nothing was committed */
+    assert_int_equal(member.n_taken, 20);
+    request_consumer_finish_revoke(member.consumer);
+    assert_int_equal(held_by(&member), 0);
+    UNTIL(member.n_assigned == 8);
+    UNTIL(member.n_taken == 20 + 40); /* nothing was committed */
 }
 
 static void different_numbers_of_partitions_are_a_configuration_error(void **state)
@@ -279,9 +318,8 @@ static void it_closes_while_it_is_being_assigned(void **state)
     member_start(&member, rig, "one", FAST, N_FAST);
     UNTIL(strstr(member.log, "committed offsets: ") != NULL);
     assert_int_equal(member.n_assigned, 0);
-    int64_t before_ms = rig_now_ms();
     member_stop(&member);
-    assert_true(rig_now_ms() - before_ms < 4000);
+    assert_true(was_closed); /* and not given up */
 }
 
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

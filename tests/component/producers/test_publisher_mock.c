@@ -90,14 +90,15 @@ static void the_descriptor_is_readable_until_the_batch_is_taken(void **state)
 
 static void taking_waits_no_longer_than_it_is_told(void **state)
 {
+    enum { RTT_MS = 3000 };
     (void)state;
     rig_start(&rig);
     rig_fill(&rig, 1, NULL);
-    rd_kafka_mock_broker_set_rtt(mock, 1, 500);
+    rd_kafka_mock_broker_set_rtt(mock, 1, RTT_MS);
     int64_t before_ms = loop_read_mono_ms();
     publisher_submit(rig.publisher, &rig.batch);
     assert_null(publisher_take(rig.publisher, 50));
-    assert_in_range(loop_read_mono_ms() - before_ms, 45, 450);
+    assert_in_range(loop_read_mono_ms() - before_ms, 45, RTT_MS - 1);
     rd_kafka_mock_broker_set_rtt(mock, 1, 0);
     assert_ptr_equal(publisher_take(rig.publisher, RIG_TAKE_MS), &rig.batch);
     assert_int_equal(rig.batch.result, BATCH_COMMITTED);
