@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <syslog.h>
 
 enum {
     CALL_MS = 5000,
@@ -220,6 +221,7 @@ void transaction_run(struct producer *producer, const struct publisher_settings 
         (void)take_error(error, "begin", transaction);
         return;
     }
+    settings->log(settings->log_context, LOG_DEBUG, "transaction begun");
     if (produce_some(producer, settings, batch, transaction, true) == 0 &&
         produce_some(producer, settings, batch, transaction, false) == 0 &&
         send_offsets(producer, settings, batch, transaction) == 0 &&

@@ -91,13 +91,13 @@ class Sim(unittest.TestCase):
         return []
 
     def connect(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.connections.append(connection)
         return connection
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.assertEqual(0, self.process.wait(10))
+        self.assertEqual(0, self.process.wait(60))
         self.process.stdout.close()
         for connection in self.connections:
             connection.close()
@@ -151,7 +151,7 @@ class Sim(unittest.TestCase):
         return self.admin("GET", "effects/" + user)
 
     def until(self, condition):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not condition():
             self.assertLess(time.monotonic(), end, "the condition never came")
             time.sleep(0.005)
@@ -470,22 +470,22 @@ class Faults(Sim):
         thread = threading.Thread(
             target=lambda: got.append(self.call(*args, connection=self.connect())))
         thread.start()
-        self.addCleanup(thread.join, 10)
+        self.addCleanup(thread.join, 60)
         return got, thread
 
     def test_a_delayed_change_is_made_though_the_client_left(self):
-        self.fault(method="PATCH", kind="delay", delay_ms=600)
+        self.fault(method="PATCH", kind="delay", delay_ms=2000)
         client = self.connect()
         client.request("PATCH", "/v1.0/users/" + OLA, '{"accountEnabled":false}', self.auth)
         self.until(lambda: self.admin("GET", "faults")["faults"][0]["hits"] == 1)
         client.close()
         self.assertEqual(0, self.effects(OLA)["enables"])
         self.until(lambda: self.effects(OLA)["enables"] == 1)
-        self.fault(method="PATCH", kind="delay", delay_ms=600, when="after")
+        self.fault(method="PATCH", kind="delay", delay_ms=2000, when="after")
         got, thread = self.in_background("PATCH", "/v1.0/users/" + OLA, {"accountEnabled": True})
         self.until(lambda: self.effects(OLA)["enables"] == 2)
         self.assertEqual([], got)
-        thread.join(10)
+        thread.join(60)
         self.assertEqual(204, got[0].status)
 
     def test_a_hung_call_waits_for_its_release(self):
@@ -499,14 +499,14 @@ class Faults(Sim):
         client.close()
         self.until(lambda: self.admin("GET", "calls/counts")["in_flight"] == 1)
         self.assertEqual({"released": 1}, self.admin("POST", "release"))
-        thread.join(10)
+        thread.join(60)
         self.assertEqual(200, got[0].status)
         self.assertEqual((0, 1), (self.effects(BOB)["restores"], self.effects(ADA2)["restores"]))
         self.fault(kind="hang")  # and the end of the program waits for nobody
         self.connect().request("GET", "/v1.0/users/" + OLA, headers=self.auth)
 
     def test_faults_end_by_time_and_by_order(self):
-        self.fault(path="/users/", kind="answer", status=500, for_ms=600)
+        self.fault(path="/users/", kind="answer", status=500, for_ms=2000)
         self.fault(path="oauth2", tenant="contoso.onmicrosoft.com", kind="answer", times=-1)
         self.assertEqual(500, self.get("/users/" + OLA).status)
         self.until(lambda: self.get("/users/" + OLA).status == 200)
@@ -525,7 +525,7 @@ class Counting(Sim):
         log = self.admin("GET", f"calls?since={start}")
         self.assertEqual(0, log["dropped"])
         for record in log["calls"]:
-            self.assertLess(abs(record.pop("at_ms") - time.time() * 1000), 5000)
+            self.assertLess(abs(record.pop("at_ms") - time.time() * 1000), 60000)
         first, second = log["calls"]
         self.assertRegex(first.pop("client_request_id"), "^[0-9a-f-]{36}$")
         self.assertEqual(["127.0.0.1"] * 2, [first.pop("client"), second.pop("client")])
@@ -543,10 +543,10 @@ class Counting(Sim):
         return self.admin("GET", "calls/counts")["retry_after_undercut"]
 
     def test_a_call_before_its_retry_after_is_counted(self):
-        self.fault(path=ADA, kind="answer", status=429, headers={"Retry-After": "1.2"})
+        self.fault(path=ADA, kind="answer", status=429, headers={"Retry-After": "3"})
         item = "/directory/deletedItems/" + ADA
         self.assertEqual(429, self.get(item).status)
-        over = time.monotonic() + 1.2
+        over = time.monotonic() + 3
         self.until(lambda: self.get(item).status and self.undercut()["path"] > 0)
         early = self.undercut()
         self.assertEqual(0, early["tenant"])
@@ -562,7 +562,7 @@ class Counting(Sim):
         self.assertEqual({"path": 0, "tenant": 0}, self.undercut())
 
     def test_a_retry_after_binds_only_the_client_that_was_told(self):
-        other = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10,
+        other = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60,
                                            source_address=("127.0.0.2", 0))
         self.connections.append(other)
         for field, scope in ("id", {}), ("mail", {"x-ms-throttle-scope": "Tenant/Write/a/b"}):
@@ -594,7 +594,7 @@ class Counting(Sim):
         self.admin("PUT", "options", {"clock_offset_ms": -3600000})
         date = self.get("/users/" + OLA).headers["Date"]
         there = time.mktime(time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")) - time.timezone
-        self.assertLess(abs(time.time() - 3600 - there), 5)
+        self.assertLess(abs(time.time() - 3600 - there), 60)
 
 
 class Recorded(Sim):
@@ -643,7 +643,7 @@ class Tls(Sim):
         return ["--tls", cert, key]
 
     def connect(self):
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10,
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
                                                  context=self.context)
         self.connections.append(connection)
         return connection
@@ -669,7 +669,7 @@ class Starting(unittest.TestCase):
                 file.write(text)
                 file.flush()
                 run = subprocess.run([BINARY, "--listen", "127.0.0.1:0", "--load", file.name],
-                                     capture_output=True, timeout=10)
+                                     capture_output=True, timeout=60)
                 self.assertEqual(code, run.returncode, run.stderr)
         self.assertEqual(64, subprocess.run([BINARY], capture_output=True).returncode)
 

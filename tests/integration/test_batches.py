@@ -31,13 +31,20 @@ def committed(scene, partition):
                          "group.id": scene.topics.group})
     try:
         [found] = consumer.committed(
-            [TopicPartition(scene.topics.names["requests"], partition)], timeout=10)
+            [TopicPartition(scene.topics.names["requests"], partition)], timeout=60)
     finally:
         consumer.close()
     return found.offset if found.offset >= 0 else None
 
 
 # ---- the promise ------------------------------------------------------------------------------
+
+
+def deny_two(scene):
+    """The worker lacks a right for them."""
+    for n in (30, 70):
+        scene.directory.fault(kind="answer", status=403, code="Authorization_RequestDenied",
+                              method="POST", user=USERS[n], times=-1)
 
 
 def break_seven(scene):
@@ -53,9 +60,7 @@ def break_seven(scene):
         scene.directory.add_users({
             "id": holders[-1], "userPrincipalName": f"holder{n}@{DOMAIN}", "displayName": "Holder",
             "proxyAddresses": [f"SMTP:holder{n}@{DOMAIN}", address.replace("SMTP:", "smtp:")]})
-    for n in (30, 70):  # the worker lacks a right for them
-        scene.directory.fault(kind="answer", status=403, code="Authorization_RequestDenied",
-                              method="POST", user=USERS[n], times=-1)
+    deny_two(scene)
     privileged = deleted_id(2000)  # held a role
     scene.directory.add_users({
         "id": privileged, "userPrincipalName": f"boss@{DOMAIN}", "displayName": "Boss",
@@ -94,6 +99,7 @@ def test_of_100_users_7_fail_and_a_kill_at_50_loses_and_doubles_nothing(scenes, 
     scene = scenes(deleted=100, settings=BUSY)
     scene.directory.latency(10)
     users, broken, mend = break_seven(scene)
+    scene.directory.fault(kind="hang", user=USERS[60], times=-1)  # so that one is left at the kill
     worker = scene.worker().wait_ready()
     id = scene.requests.restore_batch(users, conflict={"proxyAddresses": "reject"})
     *_, partition, offset = scene.requests.sent[id]
@@ -103,6 +109,8 @@ def test_of_100_users_7_fail_and_a_kill_at_50_loses_and_doubles_nothing(scenes, 
 
     scene.reader.until(lambda records: len(outcomes(records)) >= 50)
     worker.kill9()
+    scene.directory.clear_faults()
+    deny_two(scene)
     assert len(outcomes(scene.reader.all())) < 100 and not any(map(is_summary, scene.reader.all()))
     assert (committed(scene, partition) or 0) <= offset
     worker.start().wait_ready()

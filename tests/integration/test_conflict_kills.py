@@ -70,13 +70,14 @@ def test_a_kill_at_every_point_frees_the_name_once_and_for_good(scenes, policy):
     scene = scenes(deleted=0, settings={
         "policy": {"allow": ["rename-restored", policy],
                    "secret_recipients": ["manager"]},
-        "directory": {"request_timeout_ms": 10000}})
+        "directory": {"request_timeout_ms": 30000}})
     pairs = held_at_every_point(scene, policy)
     worker = scene.worker().wait_ready()
     conflict = {"userPrincipalName": {"policy": policy}}
     ids = dict(zip(pairs, scene.ask(*(pair.user for pair in pairs.values()), conflict=conflict)))
-    wait_for(lambda: all_are_held(scene), 8, "every call to be held")
-    worker.kill9()
+    wait_for(lambda: all_are_held(scene), 28, "every call to be held")
+    worker.kill9()  # and with it the connections: what is held unsent never has its effect
+    worker.configure({"directory": {"request_timeout_ms": 2000}})  # so long settling takes
     worker.start()
     scene.outcomes(timeout_s=120)
 

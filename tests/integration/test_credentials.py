@@ -67,7 +67,7 @@ def test_a_credential_of_each_type_restores_and_is_never_logged(
         [outcome] = reader.outcomes_of(id)[id]
         assert outcome.topic == "succeeded"
         directory._call("DELETE", "/admin/tokens")
-    wait_for(lambda: len(tokens(directory)) >= 2, 10, "a second token")
+    wait_for(lambda: len(tokens(directory)) >= 2, 60, "a second token")
     assert running.terminate() == 0
     with open(running.log_file) as file:
         log = file.read()

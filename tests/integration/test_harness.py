@@ -97,9 +97,9 @@ def test_two_of_three_brokers_go_on_without_the_third():
         assert kafka.brokers_seen_by(2) == 3
         kafka.freeze(3)
         assert kafka.brokers_seen_by(3) == 0
-        wait_for(lambda: kafka.brokers_seen_by(1) == 2, 30, "the frozen broker to be missed")
+        wait_for(lambda: kafka.brokers_seen_by(1) == 2, 60, "the frozen broker to be missed")
         kafka.resume(3)
-        wait_for(lambda: kafka.brokers_seen_by(1) == 3, 30, "the third broker to be back")
+        wait_for(lambda: kafka.brokers_seen_by(1) == 3, 60, "the third broker to be back")
 
 
 def test_topics_are_as_the_contract_says_and_none_comes_unasked(kafka, topics, requests):

@@ -25,7 +25,7 @@ def run(*arguments, config=None, **environment):
     command = [binary("worker/restorectl/restorectl"), *arguments]
     if config:
         command += ["--config", config]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT,
                           env={**os.environ, **environment})
     return done.returncode, done.stdout, done.stderr
 
@@ -178,10 +178,10 @@ def test_topics_that_are_not_there_end_with_78(kafka):
 def test_a_frozen_worker_makes_the_wait_end_with_75(scene, restorectl):
     user = scene.deleted()
     scene.worker.freeze()
-    code, out, err = restorectl("restore", user["id"], "--timeout", "1", "--request-id", "slow")
+    code, out, err = restorectl("restore", user["id"], "--timeout", "5", "--request-id", "slow")
     assert (code, out) == (75, "") and "restorectl wait slow" in err
     scene.worker.resume()
-    code, out, _ = restorectl("wait", "slow", "--timeout", "30")
+    code, out, _ = restorectl("wait", "slow", "--timeout", "60")
     assert code == 0 and "restored" in out
 
 
@@ -203,7 +203,7 @@ def test_wait_finds_the_newest_outcome_of_a_request_sent_before(scene, restorect
 
 
 def test_wait_for_what_was_never_sent_times_out(restorectl):
-    code, out, _ = restorectl("wait", str(uuid.uuid4()), "--timeout", "1")
+    code, out, _ = restorectl("wait", str(uuid.uuid4()), "--timeout", "5")
     assert (code, out) == (75, "")
 
 

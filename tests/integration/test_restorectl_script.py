@@ -82,7 +82,7 @@ def script(kafka, tmp_path_factory):
 def run(script, *arguments, stdin=None):
     done = subprocess.run(
         [binary("worker/restorectl/restorectl"), *arguments, "--config", script.config],
-        capture_output=True, text=True, timeout=60, cwd=ROOT, input=stdin)
+        capture_output=True, text=True, timeout=120, cwd=ROOT, input=stdin)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -136,15 +136,15 @@ def test_several_users_are_one_request_that_its_summary_ends(script):
 
 def test_a_batch_without_its_summary_is_not_ended(script):
     script.answer = lambda id, data: [("succeeded", {"user": {"id": "1"}})]
-    code, _, err = run(script, "restore", "a@b.c", "d@e.f", "--timeout", "3")
+    code, _, err = run(script, "restore", "a@b.c", "d@e.f", "--timeout", "5")
     id = script.seen[-1][1]
     assert code == 75 and f"restorectl wait {id}" in err
-    assert run(script, "wait", id, "--timeout", "3")[0] == 75  # the request says: a batch
+    assert run(script, "wait", id, "--timeout", "5")[0] == 75  # the request says: a batch
 
 
 def test_a_malformed_batch_ends_with_1(script):
     script.answer = lambda id, data: [("failed", {"code": "malformed", "message": "bad"})]
-    code, out, _ = run(script, "restore", "a@b.c", "d@e.f", "--timeout", "20")
+    code, out, _ = run(script, "restore", "a@b.c", "d@e.f", "--timeout", "60")
     assert code == 1 and "malformed" in out
 
 
@@ -203,11 +203,11 @@ def test_watch_shows_events_until_it_is_interrupted(script, tmp_path):
             [binary("worker/restorectl/restorectl"), "watch", "-o", "json", "--config",
              script.config], stdout=out, stderr=err)
     try:
-        wait_for(lambda: "watching" in (tmp_path / "err").read_text(), 20, "the tool to watch")
+        wait_for(lambda: "watching" in (tmp_path / "err").read_text(), 60, "the tool to watch")
         script.publish("watched", "succeeded", {"user": {"id": "1"}})
-        wait_for(lambda: '"watched"' in (tmp_path / "out").read_text(), 20, "the event")
+        wait_for(lambda: '"watched"' in (tmp_path / "out").read_text(), 60, "the event")
         tool.send_signal(signal.SIGINT)
-        assert tool.wait(20) == 0
+        assert tool.wait(60) == 0
     finally:
         tool.kill()
 
@@ -216,4 +216,4 @@ def test_the_timeout_bounds_also_the_way_to_kafka():
     began = time.monotonic()
     done = subprocess.run([binary("worker/restorectl/restorectl"), "wait", "x", "-b",
                            "127.0.0.1:1", "--timeout", "1"], capture_output=True, timeout=60)
-    assert done.returncode == 69 and time.monotonic() - began < 5
+    assert done.returncode == 69 and time.monotonic() - began < 20

@@ -45,7 +45,7 @@ def config(tmp_path):
 
 def run(*arguments, **environment):
     done = subprocess.run([binary("worker/restore-worker"), *arguments], capture_output=True,
-                          text=True, timeout=30, env={**os.environ, **environment})
+                          text=True, timeout=120, env={**os.environ, **environment})
     return done.returncode, done.stdout, done.stderr
 
 
@@ -263,7 +263,7 @@ def test_sighup_brings_another_policy_and_an_error_leaves_the_old_one(scene):
 
 def test_sighup_says_what_needs_a_restart(scene):
     scene.worker.reloaded({"directory": {"max_in_flight": 7}})
-    assert scene.worker.wait_log("directory.max_in_flight", 1)["level"] == "warn"
+    assert scene.worker.wait_log("directory.max_in_flight")["level"] == "warn"
 
 
 def test_a_key_set_that_comes_or_goes_by_sighup_ends_no_worker(kafka, tmp_path):
@@ -303,7 +303,7 @@ def test_a_second_signal_stops_at_once(scene):
     scene.worker.signal(signal.SIGTERM)
     scene.worker.wait_log("draining")
     scene.worker.signal(signal.SIGTERM)
-    assert scene.worker.wait(2) == 128 + signal.SIGTERM
+    assert scene.worker.wait(20) == 128 + signal.SIGTERM
 
 
 def test_while_paused_nothing_new_is_begun(scene):

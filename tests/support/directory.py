@@ -60,7 +60,7 @@ class Directory:
                  *(["--record", record] if record else [])], log)
         self.context = tls and tls.pinned()
         self.url = ("https://" if tls else "http://") + wait_for(
-            self._address, 10, "directory-sim to listen")
+            self._address, 60, "directory-sim to listen")
 
     def _address(self):
         said = tail(self._log)
@@ -152,7 +152,7 @@ class Directory:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", **(headers or {})})
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self.context) as reply:
+            with urllib.request.urlopen(request, timeout=60, context=self.context) as reply:
                 text = reply.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(

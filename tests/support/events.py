@@ -110,7 +110,7 @@ class Reader:
         self._consumer = None
         self.records = []
 
-    def until(self, condition, timeout_s=60, what="the expected events"):
+    def until(self, condition, timeout_s=120, what="the expected events"):
         """Collects into .records until condition(records) is true; returns .records."""
         if self._consumer is None:
             self._consumer, _ = self._open()
@@ -125,7 +125,7 @@ class Reader:
                 self.records.append(self._record(message))
         return self.records
 
-    def outcomes_of(self, *request_ids, per_request=1, timeout_s=60):
+    def outcomes_of(self, *request_ids, per_request=1, timeout_s=120):
         """Waits until each request has its outcomes; returns {request id: [records]} of these."""
         def complete(records):
             return all(n >= per_request for n in counts(records).values())
@@ -140,7 +140,7 @@ class Reader:
         records = self.until(complete, timeout_s, f"outcomes of {len(request_ids)} requests")
         return {id: [r for r in by_causation(records, id) if r.is_outcome] for id in request_ids}
 
-    def all(self, timeout_s=60):
+    def all(self, timeout_s=120):
         """A fresh look at everything committed up to now, by a new consumer."""
         consumer, open_partitions = self._open()
         records = []

@@ -75,7 +75,7 @@ class Process:
     def freeze(self):
         """SIGSTOP; returns once the kernel says that it has stopped."""
         self.signal(signal.SIGSTOP)
-        wait_for(self.is_frozen, 5, f"process {self.pid} to stop")
+        wait_for(self.is_frozen, 60, f"process {self.pid} to stop")
 
     def resume(self):
         self.signal(signal.SIGCONT)

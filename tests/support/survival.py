@@ -61,7 +61,7 @@ class Scene:
         self.asked.update(zip(ids, users))
         return ids
 
-    def outcomes(self, n=None, timeout_s=60):
+    def outcomes(self, n=None, timeout_s=120):
         """Waits until n of the requests (all by default) have an outcome."""
         n = len(self.asked) if n is None else n
 
@@ -199,7 +199,7 @@ def raw_records(bootstrap, topic, partitions=12):
     return found
 
 
-def assigned(worker, times=1, timeout_s=60):
+def assigned(worker, times=1, timeout_s=120):
     """Waits until the worker has taken partitions so many times since its start."""
     def taken():
         code = worker.exit_code()
@@ -227,5 +227,5 @@ def throw_out(scene, instance):
 
 def _http(method, url, body=None, headers=None):
     request = urllib.request.Request(url, body, headers or {}, method=method)
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return reply.read()

@@ -20,7 +20,7 @@ def wait_known(client, topics):
                    for t in found)
         return good and metadata
 
-    return wait_for(known, 30, f"the brokers to know {topics}")
+    return wait_for(known, 60, f"the brokers to know {topics}")
 
 
 class Topics:

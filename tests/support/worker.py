@@ -122,7 +122,7 @@ class Worker:
             file.seek(self._log_start)
             return file.read().count(text.encode())
 
-    def wait(self, timeout_s=30):
+    def wait(self, timeout_s=60):
         """The exit code of a worker that ends by itself."""
         return self._process.wait(timeout_s)
 
@@ -132,7 +132,7 @@ class Worker:
             file.seek(self._log_start)
             return [_parse(line) for line in file if line.endswith("\n")]
 
-    def wait_log(self, text, timeout_s=30):
+    def wait_log(self, text, timeout_s=60):
         """The first log line since start() that contains text."""
         def found():
             for line in self.log():
@@ -148,7 +148,7 @@ class Worker:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{tail(self.log_file)}") from None
 
-    def wait_ready(self, timeout_s=60):
+    def wait_ready(self, timeout_s=120):
         self.wait_log(READY_MESSAGE, timeout_s)
         return self
 
@@ -156,7 +156,7 @@ class Worker:
         """Of the running process: the port is chosen at each start."""
         return f"http://127.0.0.1:{self.wait_log('admin pages')['port']}"
 
-    def get(self, path, timeout_s=5, address=None):
+    def get(self, path, timeout_s=30, address=None):
         """One of the admin pages: (status, text). `address` saves looking it up."""
         url = (address or self.admin_url()) + path
         try:
@@ -190,7 +190,7 @@ class Worker:
         before = said()
         self.configure(settings)
         self.reload()
-        wait_for(lambda: said() > before, 10, f"{says!r} in the log of {self.name}")
+        wait_for(lambda: said() > before, 60, f"{says!r} in the log of {self.name}")
 
     def freeze(self):
         self._process.freeze()
@@ -199,11 +199,11 @@ class Worker:
         self._process.resume()
 
     def terminate(self, grace=None):
-        """SIGTERM; its exit code. AssertionError when it outlives the grace period (`grace` in
+        """SIGTERM; its exit code. AssertionError when it far outlives the grace period (`grace` in
         seconds, the configured one by default)."""
         grace = grace or self.settings["shutdown"]["grace_seconds"]
         self.signal(signal.SIGTERM)
-        return self._process.wait(grace + 2)
+        return self._process.wait(grace + 10)
 
     def stop(self):
         """Kills it if it runs; AssertionError when it died by itself or said what no worker may."""

@@ -22,7 +22,7 @@
 #define TOKEN_TARGET "/tenant.test/oauth2/v2.0/token"
 #define IDENTITY_TARGET "/metadata/identity/oauth2/token"
 
-enum { REQUEST_TIMEOUT_MS = 1000, WAIT_MAX_MS = 20000 };
+enum { REQUEST_TIMEOUT_MS = 2000, WAIT_MAX_MS = 60000 };
 
 struct fixture {
     struct scripted_server *server;

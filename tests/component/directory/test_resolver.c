@@ -8,7 +8,8 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-enum { HANGS_S = 8, TURN_MAX_MS = REQUEST_TIMEOUT_MS / 2 };
+/* Long enough to tell waiting for it from a machine that is slow. */
+enum { HANGS_S = 20, TURN_MAX_MS = HANGS_S * 1000 / 2 };
 
 static sem_t let_go;
 
@@ -57,7 +58,7 @@ static void a_resolver_that_hangs_holds_up_its_own_tenant_only(void **state)
         longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
         n_others++;
     }
-    assert_in_range(loop_read_mono_ms() - begun_at_mono_ms, 0, 2 * REQUEST_TIMEOUT_MS);
+    assert_in_range(loop_read_mono_ms() - begun_at_mono_ms, 0, TURN_MAX_MS);
     assert_in_range(longest_ms, 0, TURN_MAX_MS);
     assert_true(n_others > 1);
     check_status(&slow, DIRECTORY_BUSY, 0); /* certainly not sent */

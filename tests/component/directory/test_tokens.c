@@ -167,13 +167,13 @@ static void a_refused_credential_denies_at_once(void **state)
     assert_string_equal(fixture->on_token[0], "HTTP 401 invalid_client AADSTS7000215");
 }
 
-/* Each lives 2 s, so the next is fetched 0.4 s before its end. */
-static void login_for_two_seconds(void *context, const struct scripted_request *request,
+/* Each lives 6 s, so the next is fetched 1.2 s before its end. */
+static void login_for_six_seconds(void *context, const struct scripted_request *request,
                                   struct scripted_reply *reply)
 {
     static char body[128];
     (void)context;
-    (void)snprintf(body, sizeof body, "{\"expires_in\":2,\"access_token\":\"token-%d\"}",
+    (void)snprintf(body, sizeof body, "{\"expires_in\":6,\"access_token\":\"token-%d\"}",
                    request->number);
     reply->body = body;
 }
@@ -189,12 +189,12 @@ static void a_token_is_renewed_ahead_of_its_end(void **state)
 {
     struct fixture *fixture = *state;
     static struct asking read;
-    fixture->login = login_for_two_seconds;
+    fixture->login = login_for_six_seconds;
+    int64_t begun_at_mono_ms = loop_read_mono_ms();
     fixture_start(fixture, want_second_token);
     fixture_turn_until(fixture, is_ready, fixture);
-    int64_t begun_at_mono_ms = loop_read_mono_ms();
     fixture_turn_until(fixture, second_token_is_there, fixture);
-    assert_true(loop_read_mono_ms() - begun_at_mono_ms >= 1500);
+    assert_true(loop_read_mono_ms() - begun_at_mono_ms >= 4500);
     ask(&read, fixture, DIRECTORY_USER_BY_ID);
     check_status(&read, DIRECTORY_YES, 200);
     assert_int_equal(fixture->n_graph, 1);

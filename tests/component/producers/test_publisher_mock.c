@@ -294,7 +294,7 @@ static void starting_says_what_is_wrong(void **state)
     int64_t before_ms = loop_read_mono_ms();
     assert_int_equal(try_new(300, error), -ETIMEDOUT);
     assert_true(error[0] != '\0');
-    assert_true(loop_read_mono_ms() - before_ms < 10000);
+    assert_true(loop_read_mono_ms() - before_ms < 30000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_mock, stop_mock)
