@@ -11,7 +11,7 @@ void request_key(const struct restore_request *request, char ret_key[IDENTITY_BY
         text_lower(ret_key);
 }
 
-static const char *named_member(enum named_by by)
+const char *request_named_member(enum named_by by)
 {
     switch (by) {
     case NAMED_BY_ID: return "id";
@@ -27,7 +27,7 @@ void request_encode_named(struct json_out *out, const char *name, const struct n
     if (named->by == NAMED_BY_NOTHING)
         return;
     json_out_open_object(out, name);
-    json_out_text(out, named_member(named->by), named->text);
+    json_out_text(out, request_named_member(named->by), named->text);
     json_out_close_object(out);
 }
 
@@ -74,17 +74,37 @@ static void encode_notify(struct json_out *out, const struct restore_request *re
     json_out_close_object(out);
 }
 
-static void encode_data(struct json_out *out, const struct restore_request *request)
+/* Beside `users`, who is told is each item's own matter (contract 3). */
+static void encode_users(struct json_out *out, const struct restore_request *request,
+                         const struct named *users, int n_users)
 {
-    json_out_open_object(out, "data");
+    json_out_open_array(out, "users");
+    for (int i = 0; i < n_users; i++) {
+        json_out_open_object(out, NULL);
+        json_out_text(out, request_named_member(users[i].by), users[i].text);
+        encode_notify(out, request);
+        json_out_close_object(out);
+    }
+    json_out_close_array(out);
+}
+
+void request_encode_data(struct json_out *out, const char *name,
+                         const struct restore_request *request, const struct named *users,
+                         int n_users)
+{
+    json_out_open_object(out, name);
     if (request->mode != MODE_RESTORE)
         json_out_text(out, "mode", request_mode_word(request->mode));
     json_out_text(out, "tenant", request->tenant);
-    request_encode_named(out, "user", &request->user);
+    if (n_users > 1)
+        encode_users(out, request, users, n_users);
+    else if (n_users == 1)
+        request_encode_named(out, "user", users);
     request_encode_named(out, "requestedBy", &request->requested_by);
     encode_conflict(out, request);
     json_out_text(out, "password", password_choice_word(request->password));
-    encode_notify(out, request);
+    if (n_users <= 1)
+        encode_notify(out, request);
     json_out_text(out, "reason", request->reason);
     request_encode_ticket(out, request);
     json_out_time(out, "notAfter", request->not_after_ms);
@@ -114,7 +134,7 @@ void request_encode(struct json_out *out, const char *name, const struct restore
     json_out_text(out, "correlationid", envelope->correlation_id);
     json_out_text(out, "traceparent", envelope->traceparent);
     json_out_text(out, "tracestate", envelope->tracestate);
-    encode_data(out, request);
+    request_encode_data(out, "data", request, &request->user, 1);
     json_out_close_object(out);
 }
 

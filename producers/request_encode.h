@@ -1,5 +1,5 @@
-/* A request as a whole structured CloudEvent: what an outcome hands out ready to send
- * (`resolutions`, `resend`), and what restorectl sends. */
+/* A request as JSON: whole structured CloudEvents, which an outcome hands out ready to send
+ * (`resolutions`, `resend`), and the data alone, which restorectl sends. */
 #ifndef PRODUCERS_REQUEST_ENCODE_H
 #define PRODUCERS_REQUEST_ENCODE_H
 
@@ -15,12 +15,19 @@ void request_key(const struct restore_request *request, char ret_key[IDENTITY_BY
 void request_encode(struct json_out *out, const char *name, const struct restore_request *request,
                     const char *type_prefix);
 
+/* `data` for one user, for several (`users`), or for nobody (mode list). */
+void request_encode_data(struct json_out *out, const char *name,
+                         const struct restore_request *request, const struct named *users,
+                         int n_users);
+
 /* A ready request, {key, event}: the event without `time`, so that its age counts from sending, and
  * with an id of its own, made of `id_kind`, so that pressing twice acts once (contract 4). */
 void request_encode_ready(struct json_out *out, const char *name,
                           const struct restore_request *ready, const char *id_kind,
                           const char *type_prefix);
 
+/* "id", "userPrincipalName" or "appId"; NULL for nobody. */
+const char *request_named_member(enum named_by by);
 /* {"user":…} and {"requestedBy":…} as events and requests both say them; nothing for nobody. */
 void request_encode_named(struct json_out *out, const char *name, const struct named *named);
 void request_encode_ticket(struct json_out *out, const struct restore_request *request);

@@ -2,6 +2,7 @@
 
 #include "policy/digest.h"
 #include "policy/time_text.h"
+#include "producers/request_encode.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,82 +29,6 @@ static int make_uuid4(char ret_uuid[GUID_CHARS + 1])
     return 0;
 }
 
-/* "" is absent, as everywhere in the contract. */
-static void put_text(json_t *object, const char *name, const char *text)
-{
-    if (text[0] != '\0')
-        json_object_set_new(object, name, json_string(text));
-}
-
-static json_t *named_json(const struct named *named)
-{
-    static const char *const members[] = {
-        [NAMED_BY_ID] = "id", [NAMED_BY_NAME] = "userPrincipalName", [NAMED_BY_APP_ID] = "appId"};
-    return json_pack("{s:s}", members[named->by], named->text);
-}
-
-static void put_conflict(json_t *data, const struct restore_request *terms)
-{
-    if (terms->name_policy == NAME_POLICY_ABSENT)
-        return;
-    json_t *name = json_object();
-    put_text(name, "policy", name_policy_word(terms->name_policy));
-    put_text(name, "newUserPrincipalName", terms->new_user_principal_name);
-    put_text(name, "renameActiveTo", terms->rename_active_to);
-    json_object_set_new(data, "conflict", json_pack("{s:o}", "userPrincipalName", name));
-}
-
-static void put_notify(json_t *object, const struct recipients *to)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < to->n; i++)
-        json_array_append_new(list, json_string(to->address[i]));
-    if (to->n > 0)
-        json_object_set_new(object, "notify", json_pack("{s:o}", "to", list));
-    else
-        json_decref(list);
-}
-
-/* Beside `users`, who is told is each item's own matter (contract 3). */
-static void put_users(json_t *data, const struct restore_request *terms, const struct named *users,
-                      int n_users)
-{
-    json_t *items = json_array();
-    for (int i = 0; i < n_users; i++) {
-        json_t *item = named_json(&users[i]);
-        put_notify(item, &terms->notify_to);
-        json_array_append_new(items, item);
-    }
-    json_object_set_new(data, "users", items);
-}
-
-static json_t *make_data(const struct restore_request *terms, const struct named *users,
-                         int n_users)
-{
-    json_t *data = json_object();
-    if (terms->mode != MODE_RESTORE)
-        put_text(data, "mode", request_mode_word(terms->mode));
-    put_text(data, "tenant", terms->tenant);
-    if (n_users > 1)
-        put_users(data, terms, users, n_users);
-    else if (n_users == 1)
-        json_object_set_new(data, "user", named_json(users));
-    if (terms->requested_by.by != NAMED_BY_NOTHING)
-        json_object_set_new(data, "requestedBy", named_json(&terms->requested_by));
-    put_conflict(data, terms);
-    if (n_users <= 1)
-        put_notify(data, &terms->notify_to);
-    put_text(data, "reason", terms->reason);
-    if (terms->ticket_id[0] != '\0')
-        json_object_set_new(
-            data, "ticket",
-            json_pack("{s:s, s:s}", "system", terms->ticket_system, "id", terms->ticket_id));
-    put_text(data, "match", terms->match);
-    if (terms->closing_within_days > 0)
-        json_object_set_new(data, "closingWithinDays", json_integer(terms->closing_within_days));
-    return data;
-}
-
 static bool is_whole(const struct request *request)
 {
     return request->id != NULL && request->key != NULL && request->value != NULL;
@@ -116,16 +41,17 @@ int request_make(const struct restore_request *terms, const struct named *users,
     int r = id == NULL ? make_uuid4(made) : 0;
     if (r < 0)
         return r;
-    json_t *data = make_data(terms, users, n_users);
     const char *own = id != NULL ? id : made;
+    struct json_out data = {0};
+    request_encode_data(&data, NULL, terms, users, n_users);
     *ret_request = (struct request){
         .id = strdup(own),
         .key = strdup(n_users == 1 ? users->text : own),
         .user = n_users == 1 ? strdup(users->text) : NULL,
-        .value = json_dumps(data, JSON_COMPACT),
+        .value = data.failed ? NULL : strndup(data.bytes, data.used),
         .is_batch = n_users > 1,
     };
-    json_decref(data);
+    json_out_free(&data);
     if (!is_whole(ret_request)) {
         request_deinit(ret_request);
         return -ENOMEM;
@@ -155,7 +81,9 @@ bool request_from_ready(const json_t *ready, const struct named *requested_by,
                     json_is_string(json_object_get(event, "specversion"));
     if (is_ready) {
         if (requested_by->by != NAMED_BY_NOTHING)
-            json_object_set_new(data, "requestedBy", named_json(requested_by));
+            json_object_set_new(
+                data, "requestedBy",
+                json_pack("{s:s}", request_named_member(requested_by->by), requested_by->text));
         *ret_request = (struct request){.id = strdup(id),
                                         .key = strdup(key),
                                         .user = user != NULL ? strdup(user) : NULL,
