@@ -12,15 +12,8 @@
 
 enum { FAULTS_MAX = 20 };
 
-typedef const char *take_cell(struct restore_request *terms, char *text);
-
-static const char *take_user(struct restore_request *terms, char *text)
-{
-    return term_user(terms, text);
-}
-
 /* A name is only asked for under the policy that gives it. */
-static const char *take_new_name(struct restore_request *terms, char *text)
+static const char *take_new_name(struct restore_request *terms, const char *text)
 {
     if (terms->name_policy == NAME_POLICY_ABSENT)
         terms->name_policy = NAME_POLICY_RENAME_RESTORED;
@@ -30,37 +23,28 @@ static const char *take_new_name(struct restore_request *terms, char *text)
 }
 
 /* Several with ";" between; in the place of the command line's. */
-static const char *take_notify(struct restore_request *terms, char *text)
+static const char *take_notify(struct restore_request *terms, const char *text)
 {
     const char *wrong = NULL;
-    char *next = text;
     terms->notify_to.n = 0;
-    while (wrong == NULL && next != NULL) {
-        char *one = strsep(&next, ";");
-        one += strspn(one, " ");
-        one[strcspn(one, " ")] = '\0';
+    for (const char *next = text; wrong == NULL && next != NULL;) {
+        char one[ADDRESS_BYTES + 2]; /* what is too long stays so */
+        const char *begin = next + strspn(next, " ");
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(begin, " ;"), begin);
         wrong = term_notify(terms, one);
+        next = strchr(next, ';');
+        next = next != NULL ? next + 1 : NULL;
     }
     return wrong;
 }
 
-static const char *take_reason(struct restore_request *terms, char *text)
-{
-    return term_reason(terms, text);
-}
-
-static const char *take_ticket(struct restore_request *terms, char *text)
-{
-    return term_ticket(terms, text);
-}
-
 static const struct column {
     const char *name;
-    take_cell *take;
+    const char *(*take)(struct restore_request *terms, const char *text);
 } columns[] = {
-    {"user", take_user},     {"newUserPrincipalName", take_new_name},
-    {"notify", take_notify}, {"reason", take_reason},
-    {"ticket", take_ticket},
+    {"user", term_user},     {"newUserPrincipalName", take_new_name},
+    {"notify", take_notify}, {"reason", term_reason},
+    {"ticket", term_ticket},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0], COLUMN_USER = 0 };
 
@@ -175,8 +159,7 @@ static void take_row(const struct csv_row *row, const int *map, struct faults *f
 {
     for (int i = 0; i < row->n; i++) {
         const struct column *column = &columns[map[i]];
-        char *text = row->fields[i];
-        const char *wrong = NULL;
+        const char *text = row->fields[i], *wrong = NULL;
         if (!utf8_is_valid(text, strlen(text)))
             wrong = "is not UTF-8";
         else if (*text != '\0' || map[i] == COLUMN_USER)

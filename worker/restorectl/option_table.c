@@ -1,7 +1,9 @@
 #include "worker/restorectl/option_table.h"
 
+#include "worker/restorectl/commands.h"
 #include "worker/restorectl/terms.h"
 
+#include <stddef.h>
 #include <string.h>
 
 const char *option_take_request_id(struct options *options, const char *text)
@@ -28,50 +30,6 @@ static const char *take_replication(struct options *options, const char *text)
     if (!term_number(text, REPLICATION_MAX, &replication))
         return "1 to 100";
     options->replication = (int)replication;
-    return NULL;
-}
-
-static const char *take_no_wait(struct options *options, const char *text)
-{
-    (void)text;
-    options->no_wait = true;
-    return NULL;
-}
-
-static const char *take_print(struct options *options, const char *text)
-{
-    (void)text;
-    options->print = true;
-    return NULL;
-}
-
-static const char *take_csv(struct options *options, const char *text)
-{
-    options->csv = text;
-    return NULL;
-}
-
-static const char *take_resume(struct options *options, const char *text)
-{
-    options->resume = text;
-    return NULL;
-}
-
-static const char *take_private_file(struct options *options, const char *text)
-{
-    options->private_file = text;
-    return NULL;
-}
-
-static const char *take_public_file(struct options *options, const char *text)
-{
-    options->public_file = text;
-    return NULL;
-}
-
-static const char *take_config(struct options *options, const char *text)
-{
-    options->config = text;
     return NULL;
 }
 
@@ -102,12 +60,7 @@ static const char *take_output(struct options *options, const char *text)
     return "text, json or csv";
 }
 
-static const char *take_nothing(struct options *options, const char *text)
-{
-    (void)options;
-    (void)text;
-    return NULL;
-}
+#define OPTION(member) offsetof(struct options, member)
 
 enum {
     RESTORE = 1 << COMMAND_RESTORE,
@@ -127,61 +80,69 @@ enum {
 
 /* clang-format off */
 const struct command_row command_rows[COMMANDS] = {
-    [COMMAND_RESTORE] = {"restore", NULL, "USER...|--csv FILE",
+    [COMMAND_RESTORE] = {"restore", NULL, "USER...|--csv FILE", command_restore,
         "ask for users, by object id or user principal name, and wait"},
-    [COMMAND_PLAN] = {"plan", NULL, "USER...", "what would happen; nothing is changed"},
-    [COMMAND_DELETED] = {"deleted", NULL, "", "who can be restored, nearest deadline first"},
-    [COMMAND_WAIT] = {"wait", NULL, "REQUEST-ID",
+    [COMMAND_PLAN] = {"plan", NULL, "USER...", command_plan,
+        "what would happen; nothing is changed"},
+    [COMMAND_DELETED] = {"deleted", NULL, "", command_deleted,
+        "who can be restored, nearest deadline first"},
+    [COMMAND_WAIT] = {"wait", NULL, "REQUEST-ID", command_wait,
         "the outcome of a request sent earlier; the newest if several"},
-    [COMMAND_WATCH] = {"watch", NULL, "", "outcomes of everybody as they come, until Ctrl-C"},
-    [COMMAND_RETRY] = {"retry", NULL, "EVENT-FILE|-",
+    [COMMAND_WATCH] = {"watch", NULL, "", command_watch,
+        "outcomes of everybody as they come, until Ctrl-C"},
+    [COMMAND_RETRY] = {"retry", NULL, "EVENT-FILE|-", command_retry,
         "send what an event has ready: its resolution, resend, apply"},
-    [COMMAND_TOPICS_CREATE] = {"topics", "create", "", "make the topics that are not there"},
-    [COMMAND_TOPICS_CHECK] = {"topics", "check", "", "compare them with what the worker needs"},
-    [COMMAND_TOPICS_ACLS] = {"topics", "acls", "", "print the kafka-acls commands for all parts"},
-    [COMMAND_KEYS_NEW] = {"keys", "new", "",
+    [COMMAND_TOPICS_CREATE] = {"topics", "create", "", command_topics_create,
+        "make the topics that are not there"},
+    [COMMAND_TOPICS_CHECK] = {"topics", "check", "", command_topics_check,
+        "compare them with what the worker needs"},
+    [COMMAND_TOPICS_ACLS] = {"topics", "acls", "", command_topics_acls,
+        "print the kafka-acls commands for all parts"},
+    [COMMAND_KEYS_NEW] = {"keys", "new", "", command_keys_new,
         "a key pair for the notification service, to stdout or files"},
 };
 
 const struct option_row option_rows[OPTION_ROWS] = {
-    {"csv", 0, RESTORE, "FILE", NULL, take_csv,
-        "one request a row: user, newUserPrincipalName, notify, reason, ticket"},
-    {"resume", 0, RESTORE, "RESULTS", NULL, take_resume,
-        "leave out whom an earlier run's -o csv says succeeded"},
-    {"tenant", 0, MADE, "NAME", term_tenant, NULL, "which tenant, where several are configured"},
-    {"requested-by", 0, SENT, "WHO", term_requested_by, NULL,
-        "object id, user principal name, or app:APPLICATION-ID"},
-    {"reason", 0, USERS, "TEXT", term_reason, NULL, "why, for the record"},
-    {"ticket", 0, USERS, "SYSTEM:ID", term_ticket, NULL, "the ticket it belongs to"},
-    {"notify", 0, USERS, "WHOM", term_notify, NULL,
-        "address, manager, requester or user-alternate; up to 5"},
-    {"on-name-conflict", 0, USERS, "POLICY", term_name_policy, NULL,
-        "reject, rename-restored, rename-active or replace-active"},
-    {"new-name", 0, USERS, "NAME", term_new_name, NULL,
-        "for whom the policy renames; one USER only"},
-    {"policy", 0, RETRY, "POLICY", term_name_policy, NULL, "which of several resolutions"},
-    {"match", 0, DELETED, "TEXT", term_match, NULL, "only names with this in them"},
-    {"closing-within", 0, DELETED, "DAYS", term_closing_within, NULL,
-        "only who is lost for good by then, 1 to 30"},
-    {"request-id", 0, MADE, "ID", NULL, option_take_request_id, "instead of a random one"},
-    {"timeout", 0, SENT | WAIT, "SECONDS", NULL, take_timeout,
-        "how long to wait (1200); with --csv for the next outcome"},
-    {"no-wait", 0, SENT, NULL, NULL, take_no_wait, "print the request ids and leave"},
-    {"print", 0, SENT, NULL, NULL, take_print,
-        "send nothing; show topic, key, headers and value"},
-    {"replication", 0, CREATE, "N", NULL, take_replication, "instead of the broker's default"},
-    {"out", 0, KEYS, "FILE", NULL, take_private_file,
-        "the private key, made readable for its owner only"},
-    {"public", 0, KEYS, "FILE", NULL, take_public_file,
-        "the public key set, for secrets.recipient_keys_file"},
-    {"output", 'o', SENT | WAIT | WATCH, "text|json|csv", NULL, take_output,
-        "how to print events"},
-    {"config", 'c', KAFKA, "FILE", NULL, take_config,
-        "the worker's; else -b; else $RESTORECTL_CONFIG"},
-    {"brokers", 'b', KAFKA, "LIST", NULL, take_brokers, "host:port, comma between"},
-    {"property", 'X', KAFKA, "NAME=VALUE", NULL, take_property,
-        "a librdkafka property; secrets as NAME=file:PATH"},
-    {"help", 'h', EVERY, NULL, NULL, take_nothing, "this"},
-    {"version", 'V', EVERY, NULL, NULL, take_nothing, "versions of the tool and its libraries"},
+    {"csv", 0, RESTORE, "FILE",
+        "one request a row: user, newUserPrincipalName, notify, reason, ticket",
+        .offset = OPTION(csv)},
+    {"resume", 0, RESTORE, "RESULTS", "leave out whom an earlier run's -o csv says succeeded",
+        .offset = OPTION(resume)},
+    {"tenant", 0, MADE, "NAME", "which tenant, where several are configured", .term = term_tenant},
+    {"requested-by", 0, SENT, "WHO", "object id, user principal name, or app:APPLICATION-ID",
+        .term = term_requested_by},
+    {"reason", 0, USERS, "TEXT", "why, for the record", .term = term_reason},
+    {"ticket", 0, USERS, "SYSTEM:ID", "the ticket it belongs to", .term = term_ticket},
+    {"notify", 0, USERS, "WHOM", "address, manager, requester or user-alternate; up to 5",
+        .term = term_notify},
+    {"on-name-conflict", 0, USERS, "POLICY",
+        "reject, rename-restored, rename-active or replace-active", .term = term_name_policy},
+    {"new-name", 0, USERS, "NAME", "for whom the policy renames; one USER only",
+        .term = term_new_name},
+    {"policy", 0, RETRY, "POLICY", "which of several resolutions", .term = term_name_policy},
+    {"match", 0, DELETED, "TEXT", "only names with this in them", .term = term_match},
+    {"closing-within", 0, DELETED, "DAYS", "only who is lost for good by then, 1 to 30",
+        .term = term_closing_within},
+    {"request-id", 0, MADE, "ID", "instead of a random one", .take = option_take_request_id},
+    {"timeout", 0, SENT | WAIT, "SECONDS",
+        "how long to wait (1200); with --csv for the next outcome", .take = take_timeout},
+    {"no-wait", 0, SENT, NULL, "print the request ids and leave", .offset = OPTION(no_wait)},
+    {"print", 0, SENT, NULL, "send nothing; show topic, key, headers and value",
+        .offset = OPTION(print)},
+    {"replication", 0, CREATE, "N", "instead of the broker's default", .take = take_replication},
+    {"out", 0, KEYS, "FILE", "the private key, made readable for its owner only",
+        .offset = OPTION(private_file)},
+    {"public", 0, KEYS, "FILE", "the public key set, for secrets.recipient_keys_file",
+        .offset = OPTION(public_file)},
+    {"output", 'o', SENT | WAIT | WATCH, "text|json|csv", "how to print events",
+        .take = take_output},
+    {"config", 'c', KAFKA, "FILE", "the worker's; else -b; else $RESTORECTL_CONFIG",
+        .offset = OPTION(config)},
+    {"brokers", 'b', KAFKA, "LIST", "host:port, comma between", .take = take_brokers},
+    {"property", 'X', KAFKA, "NAME=VALUE", "a librdkafka property; secrets as NAME=file:PATH",
+        .take = take_property},
+    {"help", 'h', EVERY, NULL, "this", .offset = OPTION(help)},
+    {"version", 'V', EVERY, NULL, "versions of the tool and its libraries",
+        .offset = OPTION(version)},
 };
 /* clang-format on */

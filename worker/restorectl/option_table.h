@@ -7,20 +7,23 @@
 struct command_row {
     const char *word, *second; /* NULL: one word */
     const char *operands;      /* for the help */
+    enum exit_code (*run)(const struct options *options);
     const char *help;
 };
 extern const struct command_row command_rows[COMMANDS];
 
-/* Each gives NULL, or what is wrong with the argument. One of them is set: `take` keeps it in the
- * options, `term` in the request, where a column of a CSV file may put it as well. */
+/* Where the argument goes: `term` puts it into the request, as a column of a CSV file may, `take`
+ * into the options; both give NULL, or what is wrong with it. With neither, the text itself is kept
+ * at `offset` in the options, or true for an option without argument. */
 struct option_row {
     const char *name;
     int letter;           /* 0: none */
     unsigned commands;    /* 1 << enum command */
     const char *argument; /* for the help; NULL: takes none */
+    const char *help;
     const char *(*term)(struct restore_request *request, const char *text);
     const char *(*take)(struct options *options, const char *text);
-    const char *help;
+    size_t offset;
 };
 enum { OPTION_ROWS = 25 };
 extern const struct option_row option_rows[OPTION_ROWS];

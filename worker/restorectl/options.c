@@ -136,56 +136,55 @@ static int find_option(int value)
 static enum exit_code take_option(FILE *err, const struct option_row *row, const char *text,
                                   struct options *options)
 {
-    const char *wrong;
+    const char *wrong = NULL;
+    char *field = (char *)options + row->offset;
     if (text != NULL && !utf8_is_valid(text, strlen(text)))
         wrong = "is not UTF-8";
+    else if (row->term != NULL)
+        wrong = row->term(&options->request, text);
+    else if (row->take != NULL)
+        wrong = row->take(options, text);
+    else if (text != NULL)
+        *(const char **)field = text;
     else
-        wrong = row->term != NULL ? row->term(&options->request, text) : row->take(options, text);
+        *(bool *)field = true;
     return wrong == NULL ? EXIT_OK : option_usage(err, row, wrong);
 }
 
 /* Options may come before the command that they belong to, so `ret_given` is judged afterwards.
- * After --help or --version nothing else counts: *ret_letter. */
+ * After --help or --version nothing else counts. */
 static enum exit_code take_options(int argc, char **argv, FILE *err, struct options *options,
-                                   bool ret_given[OPTION_ROWS], int *ret_letter)
+                                   bool ret_given[OPTION_ROWS])
 {
     struct option long_options[OPTION_ROWS + 1] = {0};
     char letters[2 * OPTION_ROWS + 2] = ":", what[64];
+    enum exit_code code = EXIT_OK;
     fill_getopt(long_options, letters + 1);
     optind = 0; /* glibc: begin anew, also the permutation */
     opterr = 0;
-    for (int value; (value = getopt_long(argc, argv, letters, long_options, NULL)) != -1;) {
+    while (code == EXIT_OK && !options->help && !options->version) {
+        int value = getopt_long(argc, argv, letters, long_options, NULL);
+        if (value == -1)
+            break;
         int i = find_option(value);
         if (i < 0) {
             snprintf(what, sizeof what, "%.60s", argv[optind - 1]);
             return usage(err, what, value == ':' ? "needs an argument" : "no such option");
         }
-        *ret_letter = option_rows[i].letter;
-        if (*ret_letter == 'h' || *ret_letter == 'V')
-            return EXIT_OK;
-        enum exit_code code = take_option(err, &option_rows[i], optarg, options);
-        if (code != EXIT_OK)
-            return code;
+        code = take_option(err, &option_rows[i], optarg, options);
         ret_given[i] = true;
     }
-    return EXIT_OK;
+    return code;
 }
 
-enum exit_code options_parse(int argc, char **argv, FILE *out, FILE *err,
-                             struct options *ret_options, bool *ret_done)
+enum exit_code options_parse(int argc, char **argv, FILE *err, struct options *ret_options)
 {
     bool given[OPTION_ROWS] = {false};
-    int letter = 0, used = 0;
+    int used = 0;
     *ret_options = (struct options){.timeout_ms = INT64_C(1200) * 1000, .replication = -1};
-    enum exit_code code = take_options(argc, argv, err, ret_options, given, &letter);
-    *ret_done = code == EXIT_OK && (letter == 'h' || letter == 'V');
-    if (*ret_done) {
-        if (letter == 'h')
-            help_print(out);
-        else
-            version_print(out);
-        return EXIT_OK;
-    }
+    enum exit_code code = take_options(argc, argv, err, ret_options, given);
+    if (ret_options->help || ret_options->version)
+        return code;
     if (code == EXIT_OK)
         code = take_command(argc - optind, argv + optind, err, ret_options, &used);
     for (int i = 0; i < OPTION_ROWS && code == EXIT_OK; i++)

@@ -49,7 +49,7 @@ struct options {
     const char *event_file; /* retry: the operand */
     const char *csv, *resume; /* restore: NULL without */
     int64_t timeout_ms;
-    bool no_wait, print;
+    bool no_wait, print, help, version;
     enum output output;
     const char *config; /* NULL: none, not by $RESTORECTL_CONFIG either */
     const char *brokers;
@@ -59,9 +59,7 @@ struct options {
     const char *private_file, *public_file;
 };
 
-/* EXIT_OK and *ret_options, EXIT_OK and *ret_done (help and version were printed to `out`), or
- * EXIT_USAGE after two lines on `err`. */
-enum exit_code options_parse(int argc, char **argv, FILE *out, FILE *err,
-                             struct options *ret_options, bool *ret_done);
+/* EXIT_OK, or EXIT_USAGE after two lines on `err`. With `help` or `version` nothing else counts. */
+enum exit_code options_parse(int argc, char **argv, FILE *err, struct options *ret_options);
 
 #endif
