@@ -245,21 +245,6 @@ void bulk_deinit(struct bulk *bulk)
     *bulk = (struct bulk){0};
 }
 
-static enum exit_code send_bulk(const struct options *options, const struct bulk *bulk)
-{
-    struct connection connection;
-    enum exit_code code = connection_open(options, !options->print, &connection);
-    if (code != EXIT_OK)
-        return code;
-    code = dispatch_requests(&(struct dispatch){.options = options,
-                                                .connection = &connection,
-                                                .requests = bulk->requests,
-                                                .n_requests = bulk->n_requests,
-                                                .is_bulk = true});
-    connection_close(&connection);
-    return code;
-}
-
 enum exit_code bulk_restore(const struct options *options)
 {
     struct input file = {0}, results = {0};
@@ -272,7 +257,7 @@ enum exit_code bulk_restore(const struct options *options)
     if (bulk.n_skipped > 0)
         fprintf(stderr, "restorectl: %d are done already\n", bulk.n_skipped);
     if (code == EXIT_OK && bulk.n_requests > 0)
-        code = send_bulk(options, &bulk);
+        code = dispatch_requests(options, bulk.requests, bulk.n_requests, true);
     bulk_deinit(&bulk);
     input_deinit(&file);
     input_deinit(&results);

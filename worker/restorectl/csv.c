@@ -92,8 +92,6 @@ enum csv_result csv_next(struct csv *csv, struct csv_row *ret_row)
 
 void csv_put(FILE *out, const char *field)
 {
-    if (field == NULL)
-        return;
     if (strpbrk(field, ",\"\r\n") == NULL) {
         fputs(field, out);
         return;

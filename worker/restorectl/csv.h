@@ -28,7 +28,7 @@ struct csv_row {
 };
 enum csv_result csv_next(struct csv *csv, struct csv_row *ret_row);
 
-/* One field, quoted where it must be; NULL is an empty one. */
+/* One field, quoted where it must be. */
 void csv_put(FILE *out, const char *field);
 
 #endif

@@ -20,12 +20,16 @@ enum {
 struct flight {
     const struct request *request;
     int n_outcomes;
-    struct event summary;  /* of a batch; type EVENT_TYPES until it is there */
+    struct event summary;  /* of a batch; `whole` is NULL until it is there */
     int64_t until_mono_ms; /* then the summary waits no longer */
 };
 
 struct run {
-    const struct dispatch *dispatch;
+    const struct options *options; /* print, no_wait, output, timeout_ms */
+    struct connection connection;
+    const struct request *requests;
+    int n_requests;
+    bool is_bulk;
     struct sender *sender;
     struct events *events;
     struct printer printer;
@@ -66,15 +70,14 @@ static bool batch_is_whole(const struct flight *flight)
 static void take_event(struct run *run, struct event *event)
 {
     struct flight *flight = find_flight(run, event->request_id);
-    const struct dispatch *dispatch = run->dispatch;
-    if (flight == NULL || event->type == EVENT_IS_REQUEST) {
+    if (flight == NULL || event->is_request) {
         event_deinit(event);
         return;
     }
     progress_clear(&run->progress);
-    if (dispatch->is_bulk)
-        run->until_mono_ms = clock_read_mono_ms() + dispatch->options->timeout_ms;
-    if (event->type == EVENT_IS_BATCH) {
+    if (run->is_bulk)
+        run->until_mono_ms = clock_read_mono_ms() + run->options->timeout_ms;
+    if (event->kind == EVENT_BATCH_COMPLETED) {
         event_deinit(&flight->summary);
         flight->summary = *event;
         flight->until_mono_ms = clock_read_mono_ms() + STRAGGLERS_MS;
@@ -106,9 +109,8 @@ static void end_late_batches(struct run *run)
 static enum exit_code send_more(struct run *run)
 {
     enum exit_code code = sender_check(run->sender);
-    int n = run->dispatch->n_requests;
-    while (code == EXIT_OK && run->n_sent < n && run->n_flights < IN_FLIGHT_MAX) {
-        const struct request *request = &run->dispatch->requests[run->n_sent];
+    while (code == EXIT_OK && run->n_sent < run->n_requests && run->n_flights < IN_FLIGHT_MAX) {
+        const struct request *request = &run->requests[run->n_sent];
         code = sender_send(run->sender, request);
         if (code == EXIT_OK) {
             run->flights[run->n_flights++] = (struct flight){.request = request};
@@ -127,9 +129,8 @@ static int turn_ms(const struct run *run)
 static enum exit_code send_and_await(struct run *run)
 {
     enum exit_code code = send_more(run); /* however little time is left */
-    int n = run->dispatch->n_requests;
-    run->until_mono_ms = run->dispatch->connection->until_mono_ms;
-    while (code == EXIT_OK && run->n_done < n && turn_ms(run) > 0) {
+    run->until_mono_ms = run->connection.until_mono_ms;
+    while (code == EXIT_OK && run->n_done < run->n_requests && turn_ms(run) > 0) {
         struct event event;
         code = send_more(run);
         if (code != EXIT_OK)
@@ -149,7 +150,7 @@ static enum exit_code send_and_await(struct run *run)
 /* A flight whose summary is here has an outcome, though not all of its users' were seen. */
 static void name_missing(struct run *run)
 {
-    int n_unsent = run->dispatch->n_requests - run->n_sent;
+    int n_unsent = run->n_requests - run->n_sent;
     for (int i = run->n_flights - 1; i >= 0; i--)
         if (run->flights[i].summary.whole != NULL)
             end_flight(run, &run->flights[i]);
@@ -168,53 +169,55 @@ static void name_missing(struct run *run)
 
 static enum exit_code send_alone(struct run *run)
 {
-    const struct dispatch *dispatch = run->dispatch;
     enum exit_code code = EXIT_OK;
-    for (int i = 0; i < dispatch->n_requests && code == EXIT_OK; i++)
-        code = sender_send(run->sender, &dispatch->requests[i]);
+    for (int i = 0; i < run->n_requests && code == EXIT_OK; i++)
+        code = sender_send(run->sender, &run->requests[i]);
     if (code == EXIT_OK)
         code = sender_flush(run->sender);
-    for (int i = 0; i < dispatch->n_requests && code == EXIT_OK; i++)
-        printf("%s\n", dispatch->requests[i].id);
+    for (int i = 0; i < run->n_requests && code == EXIT_OK; i++)
+        printf("%s\n", run->requests[i].id);
     return code;
 }
 
-static void print_requests(const struct dispatch *dispatch)
+/* Reading begins before the requests are sent, so that no outcome can be missed. */
+static enum exit_code send_all(struct run *run)
 {
-    const struct settings *settings = dispatch->connection->settings;
-    const struct request_place place = {settings->kafka.requests_topic,
-                                        settings->events.type_prefix, clock_read_wall_ms()};
-    for (int i = 0; i < dispatch->n_requests; i++)
-        request_print(&dispatch->requests[i], &place, dispatch->options->output == OUTPUT_JSON,
-                      stdout);
+    enum exit_code code = EXIT_OK;
+    if (!run->options->no_wait)
+        code = events_open(&run->connection, EVENTS_FROM_NOW, &run->events);
+    if (code == EXIT_OK)
+        code = sender_open(&run->connection, &run->sender);
+    if (code == EXIT_OK && run->options->no_wait) {
+        code = send_alone(run);
+    } else if (code == EXIT_OK) {
+        progress_begin(&run->progress, run->n_requests, run->is_bulk);
+        code = send_and_await(run);
+        name_missing(run);
+        if (code == EXIT_OK)
+            code = tally_exit_code(&run->tally, run->n_requests - run->n_done);
+    }
+    sender_close(run->sender);
+    events_close(run->events);
+    return code;
 }
 
-/* Reading begins before the requests are sent, so that no outcome can be missed. */
-enum exit_code dispatch_requests(const struct dispatch *dispatch)
+enum exit_code dispatch_requests(const struct options *options, const struct request *requests,
+                                 int n_requests, bool is_bulk)
 {
-    const struct options *options = dispatch->options;
-    struct run run = {
-        .dispatch = dispatch,
-        .printer = {.out = stdout, .output = options->output, .wall_ms = clock_read_wall_ms()}};
-    enum exit_code code = EXIT_OK;
-    if (options->print) {
-        print_requests(dispatch);
-        return EXIT_OK;
-    }
-    if (!options->no_wait)
-        code = events_open(dispatch->connection, EVENTS_FROM_NOW, &run.events);
-    if (code == EXIT_OK)
-        code = sender_open(dispatch->connection, &run.sender);
-    if (code == EXIT_OK && options->no_wait) {
-        code = send_alone(&run);
-    } else if (code == EXIT_OK) {
-        progress_begin(&run.progress, dispatch->n_requests, dispatch->is_bulk);
-        code = send_and_await(&run);
-        name_missing(&run);
-        if (code == EXIT_OK)
-            code = tally_exit_code(&run.tally, dispatch->n_requests - run.n_done);
-    }
-    sender_close(run.sender);
-    events_close(run.events);
+    int64_t wall_ms = clock_read_wall_ms();
+    struct run run = {.options = options,
+                      .requests = requests,
+                      .n_requests = n_requests,
+                      .is_bulk = is_bulk,
+                      .printer = {.out = stdout, .output = options->output, .wall_ms = wall_ms}};
+    enum exit_code code = connection_open(options, !options->print, &run.connection);
+    if (code != EXIT_OK)
+        return code;
+    if (!options->print)
+        code = send_all(&run);
+    for (int i = 0; options->print && i < n_requests; i++)
+        request_print(&requests[i], run.connection.settings, wall_ms,
+                      options->output == OUTPUT_JSON, stdout);
+    connection_close(&run.connection);
     return code;
 }

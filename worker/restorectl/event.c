@@ -2,47 +2,23 @@
 
 #include <string.h>
 
-static const char *const words[EVENT_TYPES] = {
-    [EVENT_IS_SUCCEEDED] = "succeeded", [EVENT_IS_CONFLICT] = "conflict",
-    [EVENT_IS_FAILED] = "failed",       [EVENT_IS_PLANNED] = "planned",
-    [EVENT_IS_LISTED] = "listed",       [EVENT_IS_BATCH] = "batch-completed",
-    [EVENT_IS_REQUEST] = "requested",
-};
-
-const char *event_type_word(enum event_type type)
-{
-    return words[type];
-}
-
-static const char *text_of(const json_t *object, const char *name)
+const char *text_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text != NULL ? text : "";
 }
 
-/* The prefix is the configuration's (events.type_prefix) and does not count. */
-static enum event_type find_type(const char *type)
-{
-    int i = 0;
-    char end[64];
-    for (; i < EVENT_TYPES; i++) {
-        size_t bytes = (size_t)snprintf(end, sizeof end, "user.restore.%s.v1", words[i]);
-        size_t type_bytes = strlen(type);
-        if (type_bytes >= bytes && strcmp(type + type_bytes - bytes, end) == 0)
-            break;
-    }
-    return (enum event_type)i;
-}
-
 bool event_from_json(json_t *whole, struct event *ret_event)
 {
     *ret_event = (struct event){.whole = whole};
-    ret_event->type = find_type(text_of(whole, "type"));
+    const char *type = text_of(whole, "type");
+    ret_event->is_request = text_ends_with_ignore_case(type, "user.restore.requested.v1");
+    ret_event->kind = event_kind_of_type(type, strlen(type));
     ret_event->data = json_object_get(whole, "data");
     ret_event->id = text_of(whole, "id");
-    ret_event->request_id =
-        ret_event->type == EVENT_IS_REQUEST ? ret_event->id : text_of(whole, "causationid");
-    if (ret_event->type < EVENT_TYPES && json_is_object(ret_event->data))
+    ret_event->request_id = ret_event->is_request ? ret_event->id : text_of(whole, "causationid");
+    bool is_outcome = ret_event->kind != EVENT_KIND_COUNT && ret_event->kind != EVENT_NOTIFICATION;
+    if ((ret_event->is_request || is_outcome) && json_is_object(ret_event->data))
         return true;
     event_deinit(ret_event);
     return false;
@@ -101,7 +77,7 @@ bool event_from_message(const rd_kafka_message_t *message, struct event *ret_eve
 
 bool event_ends_batch(const struct event *event)
 {
-    return event->type == EVENT_IS_FAILED && json_object_get(event->data, "user") == NULL;
+    return event->kind == EVENT_FAILED && json_object_get(event->data, "user") == NULL;
 }
 
 static int64_t count_of(const struct event *event, const char *name)
@@ -112,12 +88,12 @@ static int64_t count_of(const struct event *event, const char *name)
 void tally_add(struct tally *tally, const struct event *event)
 {
     const char *would = text_of(event->data, "would");
-    switch (event->type) {
-    case EVENT_IS_SUCCEEDED:
-    case EVENT_IS_LISTED: tally->good++; break;
-    case EVENT_IS_CONFLICT: tally->conflicts++; break;
-    case EVENT_IS_FAILED: tally->failed++; break;
-    case EVENT_IS_PLANNED:
+    switch (event->kind) {
+    case EVENT_SUCCEEDED:
+    case EVENT_LISTED: tally->good++; break;
+    case EVENT_CONFLICT: tally->conflicts++; break;
+    case EVENT_FAILED: tally->failed++; break;
+    case EVENT_PLANNED:
         if (strcmp(would, "restore") == 0)
             tally->good++;
         else if (strcmp(would, "conflict") == 0)
@@ -125,13 +101,13 @@ void tally_add(struct tally *tally, const struct event *event)
         else
             tally->failed++;
         break;
-    case EVENT_IS_BATCH:
+    case EVENT_BATCH_COMPLETED:
         tally->good += count_of(event, "succeeded");
         tally->conflicts += count_of(event, "conflicts");
         tally->failed += count_of(event, "failed");
         break;
-    case EVENT_IS_REQUEST:
-    case EVENT_TYPES: break;
+    case EVENT_NOTIFICATION:
+    case EVENT_KIND_COUNT: break;
     }
 }
 

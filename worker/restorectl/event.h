@@ -2,35 +2,27 @@
 #ifndef WORKER_RESTORECTL_EVENT_H
 #define WORKER_RESTORECTL_EVENT_H
 
+#include "producers/cloudevent_out.h"
 #include "worker/restorectl/options.h"
 
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
 
-enum event_type {
-    EVENT_IS_SUCCEEDED,
-    EVENT_IS_CONFLICT,
-    EVENT_IS_FAILED,
-    EVENT_IS_PLANNED,
-    EVENT_IS_LISTED,
-    EVENT_IS_BATCH,
-    EVENT_IS_REQUEST,
-    EVENT_TYPES
-};
-/* Last part of the type but for the version: "succeeded". */
-const char *event_type_word(enum event_type type);
+/* The text of a member, "" where there is none. */
+const char *text_of(const json_t *object, const char *name);
 
 struct event {
     json_t *whole; /* structured CloudEvent; owned */
-    enum event_type type;
-    int64_t at_ms; /* the record's timestamp: which is newer */
+    bool is_request;
+    enum event_kind kind; /* of what is no request */
+    int64_t at_ms;        /* the record's timestamp: which is newer */
     /* Of `whole`; "" where there is none. */
     const char *id;
     const char *request_id; /* of the request behind it; of a request its own */
     const json_t *data;
 };
 
-/* False: no event of ours. Takes `whole` in any case. */
+/* False: no request and no outcome. Takes `whole` in any case. */
 bool event_from_json(json_t *whole, struct event *ret_event);
 /* Binary or structured mode; of the requests topic plain JSON too (contract 2). */
 bool event_from_message(const rd_kafka_message_t *message, struct event *ret_event);

@@ -18,13 +18,6 @@ static const struct {
     {"needs_hands", "look at the account in the directory: how it stands is not certain"},
 };
 
-/* "" where there is none. */
-static const char *member(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL ? text : "";
-}
-
 /* Texts come from outside and are cleaned; what is around them is ours. */
 static void line(FILE *out, const char *lead, const char *text, const char *tail)
 {
@@ -36,9 +29,9 @@ static void line(FILE *out, const char *lead, const char *text, const char *tail
 static void put_user(FILE *out, const json_t *data)
 {
     const json_t *user = json_object_get(data, "user");
-    const char *name = member(user, "userPrincipalName");
-    const char *id = member(user, "id");
-    print_clean(out, *name != '\0' ? name : *id != '\0' ? id : member(data, "requestId"));
+    const char *name = text_of(user, "userPrincipalName");
+    const char *id = text_of(user, "id");
+    print_clean(out, *name != '\0' ? name : *id != '\0' ? id : text_of(data, "requestId"));
     if (*name != '\0' && *id != '\0')
         line(out, " (", id, ")");
 }
@@ -67,15 +60,15 @@ static void put_time_left(FILE *out, const json_t *data)
         fprintf(out, "  %" PRId64 " hours left", (int64_t)seconds / HOUR_SECONDS);
     else
         return;
-    line(out, ", until ", member(data, "restorableUntil"), "\n");
+    line(out, ", until ", text_of(data, "restorableUntil"), "\n");
 }
 
 static void put_renamed(FILE *out, const char *who, const json_t *name)
 {
     if (name == NULL)
         return;
-    line(out, who, member(name, "from"), "");
-    line(out, " -> ", member(name, "to"), "\n");
+    line(out, who, text_of(name, "from"), "");
+    line(out, " -> ", text_of(name, "to"), "\n");
 }
 
 /* As participles: a plan's are still to come. */
@@ -89,10 +82,10 @@ static void put_changes(FILE *out, const json_t *data)
     put_renamed(out,
                 "  renamed, who had the name: ", json_object_get(changes, "renamedActiveUser"));
     if (replaced != NULL)
-        line(out, "  deleted, who had the name: ", member(replaced, "id"), "\n");
+        line(out, "  deleted, who had the name: ", text_of(replaced, "id"), "\n");
     json_array_foreach(json_object_get(changes, "removedProxyAddresses"), i, address)
         line(out, "  lost to another account: ", json_string_value(address), "\n");
-    if (strcmp(member(changes, "password"), "generated") == 0)
+    if (strcmp(text_of(changes, "password"), "generated") == 0)
         fputs("  given a new password, which is handed on and must be changed at sign-in\n", out);
 }
 
@@ -103,20 +96,20 @@ static void put_conflict(FILE *out, const json_t *data)
     json_array_foreach(json_object_get(data, "conflicts"), i, item)
     {
         const json_t *holder = json_object_get(item, "holder");
-        line(out, "  ", member(item, "property"), " ");
-        line(out, "", member(item, "value"), " is held by ");
+        line(out, "  ", text_of(item, "property"), " ");
+        line(out, "", text_of(item, "value"), " is held by ");
         if (json_is_object(holder)) {
-            const char *name = member(holder, "userPrincipalName");
-            line(out, "", member(holder, "displayName"), " (");
-            line(out, "", *name != '\0' ? name : member(holder, "type"), ", ");
-            line(out, "", member(holder, "id"), ")\n");
+            const char *name = text_of(holder, "userPrincipalName");
+            line(out, "", text_of(holder, "displayName"), " (");
+            line(out, "", *name != '\0' ? name : text_of(holder, "type"), ", ");
+            line(out, "", text_of(holder, "id"), ")\n");
         } else {
             fputs("an account that was not found\n", out);
         }
     }
     json_array_foreach(json_object_get(data, "resolutions"), i, item)
     {
-        const char *policy = member(item, "policy");
+        const char *policy = text_of(item, "policy");
         if (strcmp(policy, "remove") == 0)
             fputs("  next: the event's request \"remove\" restores without these addresses\n", out);
         else if (*policy != '\0' && strcmp(policy, "reject") != 0)
@@ -127,8 +120,8 @@ static void put_conflict(FILE *out, const json_t *data)
 
 static void put_code(FILE *out, const json_t *data)
 {
-    line(out, ", ", member(data, "code"), ": ");
-    line(out, "", member(data, "message"), "\n");
+    line(out, ", ", text_of(data, "code"), ": ");
+    line(out, "", text_of(data, "message"), "\n");
 }
 
 static void put_failed(FILE *out, const json_t *data)
@@ -137,28 +130,28 @@ static void put_failed(FILE *out, const json_t *data)
     size_t i;
     json_t *candidate;
     if (error != NULL) {
-        line(out, "  the directory said: ", member(error, "code"), "");
+        line(out, "  the directory said: ", text_of(error, "code"), "");
         fprintf(out, " (%" PRId64 ")\n",
                 (int64_t)json_integer_value(json_object_get(error, "status")));
     }
     json_array_foreach(json_object_get(data, "candidates"), i, candidate)
     {
-        line(out, "  candidate: ", member(candidate, "id"), "");
-        line(out, " ", member(candidate, "userPrincipalName"), "");
-        line(out, " ", member(candidate, "deletedAt"), "\n");
+        line(out, "  candidate: ", text_of(candidate, "id"), "");
+        line(out, " ", text_of(candidate, "userPrincipalName"), "");
+        line(out, " ", text_of(candidate, "deletedAt"), "\n");
     }
     put_changes(out, data); /* with needs_hands: what was done and stays */
-    if (*member(data, "hint") != '\0')
-        line(out, "  next: ", member(data, "hint"), "\n");
+    if (*text_of(data, "hint") != '\0')
+        line(out, "  next: ", text_of(data, "hint"), "\n");
     put_todo(out, data);
     put_time_left(out, data);
 }
 
 static void put_planned(FILE *out, const json_t *data)
 {
-    const char *would = member(data, "would");
+    const char *would = text_of(data, "would");
     if (strcmp(would, "restore") == 0) {
-        fputs(strcmp(member(data, "disposition"), "already-active") == 0
+        fputs(strcmp(text_of(data, "disposition"), "already-active") == 0
                   ? ": is active already, nothing would be changed\n"
                   : ": would be restored\n",
               out);
@@ -173,8 +166,8 @@ static void put_planned(FILE *out, const json_t *data)
         put_code(out, data);
         put_failed(out, data);
     }
-    if (*member(data, "planHash") != '\0')
-        line(out, "  plan: ", member(data, "planHash"), "\n");
+    if (*text_of(data, "planHash") != '\0')
+        line(out, "  plan: ", text_of(data, "planHash"), "\n");
 }
 
 static int64_t number(const json_t *data, const char *name)
@@ -186,7 +179,7 @@ static void put_batch(FILE *out, const json_t *data)
 {
     size_t i;
     json_t *failure;
-    line(out, "", member(data, "requestId"), "");
+    line(out, "", text_of(data, "requestId"), "");
     fprintf(out,
             ": %" PRId64 " users: %" PRId64 " succeeded, %" PRId64 " in conflict, %" PRId64
             " failed\n",
@@ -194,10 +187,10 @@ static void put_batch(FILE *out, const json_t *data)
             number(data, "failed"));
     json_array_foreach(json_object_get(data, "failures"), i, failure)
     {
-        const char *code = member(failure, "code");
+        const char *code = text_of(failure, "code");
         fputs("  ", out);
         put_user(out, failure);
-        line(out, ": ", member(failure, "kind"), *code != '\0' ? ", " : "\n");
+        line(out, ": ", text_of(failure, "kind"), *code != '\0' ? ", " : "\n");
         if (*code != '\0')
             line(out, "", code, "\n");
     }
@@ -206,31 +199,31 @@ static void put_batch(FILE *out, const json_t *data)
 void event_print_text(const struct event *event, FILE *out)
 {
     const json_t *data = event->data;
-    if (event->type != EVENT_IS_BATCH)
+    if (event->kind != EVENT_BATCH_COMPLETED)
         put_user(out, data);
-    switch (event->type) {
-    case EVENT_IS_SUCCEEDED:
-        fputs(strcmp(member(data, "disposition"), "restored") == 0
+    switch (event->kind) {
+    case EVENT_SUCCEEDED:
+        fputs(strcmp(text_of(data, "disposition"), "restored") == 0
                   ? ": restored\n"
                   : ": was active already, nothing was changed\n",
               out);
         put_changes(out, data);
         put_todo(out, data);
         break;
-    case EVENT_IS_CONFLICT:
+    case EVENT_CONFLICT:
         fputs(": conflict, not restored\n", out);
         put_conflict(out, data);
         break;
-    case EVENT_IS_FAILED:
+    case EVENT_FAILED:
         fputs(": failed", out);
         put_code(out, data);
         put_failed(out, data);
         break;
-    case EVENT_IS_PLANNED: put_planned(out, data); break;
-    case EVENT_IS_BATCH: put_batch(out, data); break;
-    case EVENT_IS_LISTED: /* list_print.c */
-    case EVENT_IS_REQUEST:
-    case EVENT_TYPES: break;
+    case EVENT_PLANNED: put_planned(out, data); break;
+    case EVENT_BATCH_COMPLETED: put_batch(out, data); break;
+    case EVENT_LISTED: /* list_print.c */
+    case EVENT_NOTIFICATION:
+    case EVENT_KIND_COUNT: break;
     }
     if (json_is_true(json_object_get(data, "replayed")))
         fputs("  this is the outcome of the same request, sent before\n", out);

@@ -11,16 +11,10 @@
 
 enum { LEFT_TEXT_BYTES = 32, DATE_CHARS = 10 };
 
-static const char *member(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL ? text : "";
-}
-
 static bool read_left(const json_t *user, int64_t wall_ms, int64_t *ret_left_ms)
 {
     int64_t until_ms;
-    if (!time_parse(member(user, "restorableUntil"), &until_ms))
+    if (!time_parse(text_of(user, "restorableUntil"), &until_ms))
         return false;
     *ret_left_ms = until_ms > wall_ms ? until_ms - wall_ms : 0;
     return true;
@@ -46,7 +40,7 @@ static int width_of(const json_t *users, const char *name, int at_least)
     json_t *user;
     json_array_foreach(users, i, user)
     {
-        const char *text = member(user, name);
+        const char *text = text_of(user, name);
         int chars = (int)utf8_count(text, strlen(text));
         width = chars > width ? chars : width;
     }
@@ -76,11 +70,11 @@ void list_print_text(const struct event *event, int64_t wall_ms, FILE *out)
     json_array_foreach(users, i, user)
     {
         char left[LEFT_TEXT_BYTES], date[DATE_CHARS + 1];
-        snprintf(date, sizeof date, "%.10s", member(user, "deletedAt"));
+        snprintf(date, sizeof date, "%.10s", text_of(user, "deletedAt"));
         write_left(user, wall_ms, left);
-        put_padded(out, member(user, "id"), GUID_CHARS);
-        put_padded(out, member(user, "userPrincipalName"), name_width);
-        put_padded(out, member(user, "displayName"), display_width);
+        put_padded(out, text_of(user, "id"), GUID_CHARS);
+        put_padded(out, text_of(user, "userPrincipalName"), name_width);
+        put_padded(out, text_of(user, "displayName"), display_width);
         put_padded(out, date, DATE_CHARS);
         put_padded(out, left, (int)strlen("DAYS LEFT"));
         fprintf(out, "%s\n", json_is_true(json_object_get(user, "synced")) ? "yes" : "no");
@@ -103,7 +97,7 @@ void list_print_csv(const struct event *event, int64_t wall_ms, FILE *out)
     {
         int64_t left_ms;
         for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
-            csv_put(out, member(user, columns[k]));
+            csv_put(out, text_of(user, columns[k]));
             fputc(',', out);
         }
         if (read_left(user, wall_ms, &left_ms))

@@ -4,19 +4,15 @@
 
 #include <string.h>
 
-static const char *member(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 /* The failure's code, what a success was, or the property that clashes. */
 static const char *code_of(const json_t *data)
 {
-    const char *code = member(data, "code");
-    const json_t *conflict = json_array_get(json_object_get(data, "conflicts"), 0);
-    if (code == NULL)
-        code = member(data, "disposition");
-    return code != NULL ? code : member(conflict, "property");
+    const char *code = text_of(data, "code");
+    if (*code == '\0')
+        code = text_of(data, "disposition");
+    return *code != '\0'
+               ? code
+               : text_of(json_array_get(json_object_get(data, "conflicts"), 0), "property");
 }
 
 /* --resume reads the first two columns (bulk.c). */
@@ -24,24 +20,24 @@ static void put_row(struct printer *printer, const struct event *event, const ch
 {
     const json_t *data = event->data;
     const json_t *found = json_object_get(data, "user");
-    const char *name = member(found, "userPrincipalName"), *id = member(found, "id");
+    const char *name = text_of(found, "userPrincipalName"), *id = text_of(found, "id");
     if (!printer->has_header)
         fputs("user,outcome,code,id,userPrincipalName,requestId,finishedAt,restorableUntil,"
               "planHash\n",
               printer->out);
     printer->has_header = true;
     const char *const fields[] = {
-        user != NULL   ? user
-        : name != NULL ? name
-                       : id,
-        event->type == EVENT_IS_PLANNED ? member(data, "would") : event_type_word(event->type),
+        user != NULL    ? user
+        : *name != '\0' ? name
+                        : id,
+        event->kind == EVENT_PLANNED ? text_of(data, "would") : event_kind_word(event->kind),
         code_of(data),
         id,
         name,
         event->request_id,
-        member(data, "finishedAt"),
-        member(data, "restorableUntil"),
-        member(data, "planHash"),
+        text_of(data, "finishedAt"),
+        text_of(data, "restorableUntil"),
+        text_of(data, "planHash"),
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (i > 0)
@@ -53,7 +49,7 @@ static void put_row(struct printer *printer, const struct event *event, const ch
 
 void printer_put(struct printer *printer, const struct event *event, const char *user)
 {
-    bool is_list = event->type == EVENT_IS_LISTED;
+    bool is_list = event->kind == EVENT_LISTED;
     switch (printer->output) {
     case OUTPUT_JSON:
         json_dumpf(event->whole, printer->out, JSON_COMPACT);
@@ -62,7 +58,7 @@ void printer_put(struct printer *printer, const struct event *event, const char 
     case OUTPUT_CSV:
         if (is_list)
             list_print_csv(event, printer->wall_ms, printer->out);
-        else if (event->type != EVENT_IS_BATCH)
+        else if (event->kind != EVENT_BATCH_COMPLETED)
             put_row(printer, event, user);
         break;
     case OUTPUT_TEXT:

@@ -11,7 +11,8 @@ struct printer {
     bool has_header; /* csv: its first row is out */
 };
 
-/* text: one line on what happened, then indented ones on what is left to do; of a list a table.
+/* Of an outcome, not of a request.
+ * text: one line on what happened, then indented ones on what is left to do; of a list a table.
  * json: the structured CloudEvent in one line.
  * csv: one row a user, those of an outcome with `user` as it was named (NULL: as the event names
  * it), under the header of the first event; a batch's summary has no row of its own. Flushed. */

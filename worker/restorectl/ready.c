@@ -13,12 +13,6 @@ struct choice {
     } of[POLICIES_MAX];
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL ? text : "";
-}
-
 static void add(struct choice *choice, const char *policy, const json_t *request)
 {
     if (!json_is_object(request) || choice->n == POLICIES_MAX)

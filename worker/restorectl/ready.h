@@ -2,10 +2,7 @@
 #ifndef WORKER_RESTORECTL_READY_H
 #define WORKER_RESTORECTL_READY_H
 
-#include <jansson.h>
-#include <stdio.h>
-
-#include "worker/restorectl/options.h"
+#include "worker/restorectl/event.h"
 
 enum { READY_MAX = 100 }; /* one for each user of a batch */
 

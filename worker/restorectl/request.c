@@ -127,13 +127,14 @@ int request_headers(const struct request *request, const char *type_prefix, int6
     return REQUEST_HEADERS;
 }
 
-void request_print(const struct request *request, const struct request_place *place, bool json,
-                   FILE *out)
+void request_print(const struct request *request, const struct settings *settings, int64_t wall_ms,
+                   bool json, FILE *out)
 {
     struct request_header headers[REQUEST_HEADERS];
-    int n = request_headers(request, place->type_prefix, place->wall_ms, headers);
+    const char *topic = settings->kafka.requests_topic;
+    int n = request_headers(request, settings->events.type_prefix, wall_ms, headers);
     if (!json) {
-        fprintf(out, "topic: %s\nkey: %s\n", place->topic, request->key);
+        fprintf(out, "topic: %s\nkey: %s\n", topic, request->key);
         for (int i = 0; i < n; i++)
             fprintf(out, "header: %s: %s\n", headers[i].name, headers[i].value);
         fprintf(out, "value: %s\n", request->value);
@@ -142,8 +143,8 @@ void request_print(const struct request *request, const struct request_place *pl
     json_t *shown = json_object();
     for (int i = 0; i < n; i++)
         json_object_set_new(shown, headers[i].name, json_string(headers[i].value));
-    shown = json_pack("{s:s, s:s, s:o, s:o}", "topic", place->topic, "key", request->key, "headers",
-                      shown, "value", json_loads(request->value, 0, NULL));
+    shown = json_pack("{s:s, s:s, s:o, s:o}", "topic", topic, "key", request->key, "headers", shown,
+                      "value", json_loads(request->value, 0, NULL));
     json_dumpf(shown, out, JSON_COMPACT);
     fputc('\n', out);
     json_decref(shown);

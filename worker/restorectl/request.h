@@ -2,7 +2,7 @@
 #ifndef WORKER_RESTORECTL_REQUEST_H
 #define WORKER_RESTORECTL_REQUEST_H
 
-#include "policy/request.h"
+#include "worker/settings.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -35,12 +35,8 @@ struct request_header {
 int request_headers(const struct request *request, const char *type_prefix, int64_t wall_ms,
                     struct request_header ret_headers[REQUEST_HEADERS]);
 
-struct request_place {
-    const char *topic, *type_prefix;
-    int64_t wall_ms;
-};
 /* --print. */
-void request_print(const struct request *request, const struct request_place *place, bool json,
-                   FILE *out);
+void request_print(const struct request *request, const struct settings *settings, int64_t wall_ms,
+                   bool json, FILE *out);
 
 #endif

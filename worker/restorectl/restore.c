@@ -7,23 +7,16 @@
 
 static enum exit_code ask(const struct options *options, enum request_mode mode)
 {
-    struct connection connection;
     struct request request;
     struct restore_request terms = options->request;
     terms.mode = mode;
-    enum exit_code code = connection_open(options, !options->print, &connection);
-    if (code != EXIT_OK)
-        return code;
     int r = request_make(&terms, options->users, options->n_users, options->request_id, &request);
     if (r < 0) {
         fprintf(stderr, "restorectl: %s\n", strerror(-r));
-        code = EXIT_INTERNAL;
-    } else {
-        code = dispatch_requests(&(struct dispatch){
-            .options = options, .connection = &connection, .requests = &request, .n_requests = 1});
-        request_deinit(&request);
+        return EXIT_INTERNAL;
     }
-    connection_close(&connection);
+    enum exit_code code = dispatch_requests(options, &request, 1, false);
+    request_deinit(&request);
     return code;
 }
 

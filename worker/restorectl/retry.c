@@ -22,7 +22,6 @@ static enum exit_code make_requests(const struct options *options, const struct 
 
 static enum exit_code send_ready(const struct options *options, const json_t *data)
 {
-    struct connection connection;
     struct ready ready;
     struct request requests[READY_MAX];
     int n = 0;
@@ -31,12 +30,7 @@ static enum exit_code send_ready(const struct options *options, const json_t *da
     if (code == EXIT_OK)
         code = make_requests(options, &ready, requests, &n);
     if (code == EXIT_OK)
-        code = connection_open(options, !options->print, &connection);
-    if (code == EXIT_OK) {
-        code = dispatch_requests(&(struct dispatch){
-            .options = options, .connection = &connection, .requests = requests, .n_requests = n});
-        connection_close(&connection);
-    }
+        code = dispatch_requests(options, requests, n, false);
     while (n > 0)
         request_deinit(&requests[--n]);
     return code;

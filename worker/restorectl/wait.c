@@ -30,7 +30,7 @@ static struct event *find_kept(struct waiting *waiting, const struct event *even
 static void keep(struct waiting *waiting, struct event *event)
 {
     struct event *old = find_kept(waiting, event);
-    waiting->is_batch = waiting->is_batch || event->type == EVENT_IS_BATCH;
+    waiting->is_batch = waiting->is_batch || event->kind == EVENT_BATCH_COMPLETED;
     if (old == NULL && waiting->n_kept < KEPT_MAX) {
         waiting->kept[waiting->n_kept++] = *event;
         return;
@@ -46,9 +46,9 @@ static void keep(struct waiting *waiting, struct event *event)
 static void take_event(struct waiting *waiting, struct event *event)
 {
     bool is_ours = strcmp(event->request_id, waiting->id) == 0;
-    if (is_ours && event->type == EVENT_IS_REQUEST)
+    if (is_ours && event->is_request)
         waiting->is_batch = waiting->is_batch || json_object_get(event->data, "users") != NULL;
-    if (is_ours && event->type != EVENT_IS_REQUEST)
+    if (is_ours && !event->is_request)
         keep(waiting, event);
     else
         event_deinit(event);
@@ -59,7 +59,8 @@ static const struct event *find_end(const struct waiting *waiting)
     const struct event *newest = NULL;
     for (int i = 0; i < waiting->n_kept; i++) {
         const struct event *event = &waiting->kept[i];
-        bool ends = !waiting->is_batch || event->type == EVENT_IS_BATCH || event_ends_batch(event);
+        bool ends =
+            !waiting->is_batch || event->kind == EVENT_BATCH_COMPLETED || event_ends_batch(event);
         if (ends && (newest == NULL || event->at_ms >= newest->at_ms))
             newest = event;
     }

@@ -38,7 +38,8 @@ static enum exit_code watch(struct connection *connection, struct events *events
         if (result != EVENTS_FOUND)
             continue;
         printer.wall_ms = clock_read_wall_ms();
-        printer_put(&printer, &event, NULL);
+        if (!event.is_request)
+            printer_put(&printer, &event, NULL);
         event_deinit(&event);
         if (ferror(stdout))
             return EXIT_IO;

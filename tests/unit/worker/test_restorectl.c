@@ -282,8 +282,6 @@ static void check_golden(const char *kind, void (*print)(char *input, FILE *out)
     assert_true(cases > 3);
 }
 
-static const struct request_place place = {"user-restore.requests", "io.restore-worker.", AT};
-
 static void print_requests(char *input, FILE *out)
 {
     char *argv[ARGUMENTS_MAX + 1] = {(char[]){"restorectl"}};
@@ -296,12 +294,14 @@ static void print_requests(char *input, FILE *out)
     assert_true(options.print);
     struct restore_request terms = options.request;
     struct request request;
+    static const struct settings defaults = {.kafka.requests_topic = "user-restore.requests",
+                                             .events.type_prefix = "io.restore-worker."};
     terms.mode = options.command == COMMAND_PLAN      ? MODE_PLAN
                  : options.command == COMMAND_DELETED ? MODE_LIST
                                                       : MODE_RESTORE;
     const char *id = options.request_id != NULL ? options.request_id : "a-random-id";
     assert_int_equal(request_make(&terms, options.users, options.n_users, id, &request), 0);
-    request_print(&request, &place, options.output == OUTPUT_JSON, out);
+    request_print(&request, &defaults, AT, options.output == OUTPUT_JSON, out);
     request_deinit(&request);
 }
 
