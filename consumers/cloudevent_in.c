@@ -21,11 +21,18 @@ struct value {
     size_t bytes;
 };
 
+/* What all the readers work with. */
+struct reading {
+    struct json_in *in;
+    const struct decode_settings *settings;
+    struct cloudevent *event;
+};
+
 struct attribute {
     const char *name;
     bool required;
-    bool (*read)(struct json_in *in, const struct value *value, const struct attribute *attribute,
-                 const struct decode_settings *settings, struct cloudevent *event);
+    bool (*read)(const struct reading *reading, const struct value *value,
+                 const struct attribute *attribute);
     size_t offset; /* in struct cloudevent */
     size_t limit;
 };
@@ -48,75 +55,55 @@ static bool value_equals(const struct value *value, const char *text)
     return value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
 }
 
-static bool read_identity(struct json_in *in, const struct value *value,
-                          const struct attribute *attribute, const struct decode_settings *settings,
-                          struct cloudevent *event)
+static bool read_identity(const struct reading *reading, const struct value *value,
+                          const struct attribute *attribute)
 {
-    (void)settings;
-    char *to = (char *)event + attribute->offset;
+    char *to = (char *)reading->event + attribute->offset;
     if (value->bytes == 0 || !value_copy(value, to, attribute->limit))
-        return json_in_fail(in, "must be 1 to %zu bytes of UTF-8 without control characters",
+        return json_in_fail(reading->in,
+                            "must be 1 to %zu bytes of UTF-8 without control characters",
                             attribute->limit);
     return true;
 }
 
-static bool read_version(struct json_in *in, const struct value *value,
-                         const struct attribute *attribute, const struct decode_settings *settings,
-                         struct cloudevent *event)
+static bool read_version(const struct reading *reading, const struct value *value,
+                         const struct attribute *attribute)
 {
     (void)attribute;
-    (void)settings;
-    (void)event;
-    return value_equals(value, "1.0") || json_in_fail(in, "must be 1.0");
+    return value_equals(value, "1.0") || json_in_fail(reading->in, "must be 1.0");
 }
 
-static bool read_type(struct json_in *in, const struct value *value,
-                      const struct attribute *attribute, const struct decode_settings *settings,
-                      struct cloudevent *event)
+static bool read_type(const struct reading *reading, const struct value *value,
+                      const struct attribute *attribute)
 {
     (void)attribute;
-    (void)event;
-    size_t prefix_bytes = strlen(settings->type_prefix);
-    struct value rest = *value;
-    if (value->bytes >= prefix_bytes &&
-        memcmp(value->text, settings->type_prefix, prefix_bytes) == 0) {
-        rest.text += prefix_bytes;
-        rest.bytes -= prefix_bytes;
-        if (value_equals(&rest, REQUEST_TYPE))
-            return true;
-    }
-    return json_in_fail(in, "must be %s%s", settings->type_prefix, REQUEST_TYPE);
+    char wanted[IDENTITY_BYTES + sizeof REQUEST_TYPE]; /* the prefix is shorter than that */
+    snprintf(wanted, sizeof wanted, "%s%s", reading->settings->type_prefix, REQUEST_TYPE);
+    return value_equals(value, wanted) || json_in_fail(reading->in, "must be %s", wanted);
 }
 
-static bool read_time(struct json_in *in, const struct value *value,
-                      const struct attribute *attribute, const struct decode_settings *settings,
-                      struct cloudevent *event)
+static bool read_time(const struct reading *reading, const struct value *value,
+                      const struct attribute *attribute)
 {
-    (void)settings;
     char text[64 + 1];
     if (!value_copy(value, text, attribute->limit))
         text[0] = '\0'; /* no time either */
-    return request_time_read(in, text, (int64_t *)((char *)event + attribute->offset));
+    return request_time_read(reading->in, text,
+                             (int64_t *)((char *)reading->event + attribute->offset));
 }
 
 /* A trace that does not fit is dropped: it accompanies the request, it is not part of it. */
-static bool read_trace(struct json_in *in, const struct value *value,
-                       const struct attribute *attribute, const struct decode_settings *settings,
-                       struct cloudevent *event)
+static bool read_trace(const struct reading *reading, const struct value *value,
+                       const struct attribute *attribute)
 {
-    (void)in;
-    (void)settings;
-    value_copy(value, (char *)event + attribute->offset, attribute->limit);
+    value_copy(value, (char *)reading->event + attribute->offset, attribute->limit);
     return true;
 }
 
 /* JSON by its media type: subtype `json` or suffix `+json` (CloudEvents JSON format 3.1). */
-static bool read_media_type(struct json_in *in, const struct value *value,
-                            const struct attribute *attribute,
-                            const struct decode_settings *settings, struct cloudevent *event)
+static bool read_media_type(const struct reading *reading, const struct value *value,
+                            const struct attribute *attribute)
 {
-    (void)settings;
-    (void)event;
     char text[254 + 1]; /* RFC 6838 4.2: 127 each for type and subtype */
     struct value bare = *value;
     const char *parameters = memchr(value->text, ';', value->bytes);
@@ -135,7 +122,7 @@ static bool read_media_type(struct json_in *in, const struct value *value,
              (slash[1] != '+' && text_ends_with_ignore_case(slash, "+json"))))
             return true;
     }
-    return json_in_fail(in, "must be application/json or another JSON type");
+    return json_in_fail(reading->in, "must be application/json or another JSON type");
 }
 
 /* ---- all of them ---- */
@@ -172,29 +159,35 @@ static const struct attribute TABLE[ATTRIBUTES] = {
 };
 /* clang-format on */
 
-static bool attribute_read(struct json_in *in, enum attribute_index i, const struct value *value,
-                           const struct decode_settings *settings, struct cloudevent *event)
+static bool attribute_read(const struct reading *reading, enum attribute_index i,
+                           const struct value *value)
 {
     const struct attribute *attribute = &TABLE[i];
     if (!value->given)
-        return !attribute->required || json_in_fail(in, "is missing");
+        return !attribute->required || json_in_fail(reading->in, "is missing");
     if (value->text == NULL)
-        return json_in_fail(in, "must be a string");
-    return attribute->read(in, value, attribute, settings, event);
+        return json_in_fail(reading->in, "must be a string");
+    return attribute->read(reading, value, attribute);
+}
+
+/* An attribute that stands under a name of its own. */
+static void attribute_read_at(const struct reading *reading, const char *name,
+                              enum attribute_index i, const struct value *value)
+{
+    size_t mark = json_in_enter(reading->in, name);
+    attribute_read(reading, i, value);
+    json_in_leave(reading->in, mark);
 }
 
 /* Goes on after a complaint, of which the first one stands: what identifies the request is wanted
  * all the same. */
-static void attributes_read(struct json_in *in, const char *prefix,
-                            const struct value values[ATTRIBUTES],
-                            const struct decode_settings *settings, struct cloudevent *event)
+static void attributes_read(const struct reading *reading, const char *prefix,
+                            const struct value values[ATTRIBUTES])
 {
     for (enum attribute_index i = 0; i < ATTRIBUTES; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s%s", prefix, TABLE[i].name);
-        size_t mark = json_in_enter(in, name);
-        attribute_read(in, i, &values[i], settings, event);
-        json_in_leave(in, mark);
+        attribute_read_at(reading, name, i, &values[i]);
     }
 }
 
@@ -295,34 +288,30 @@ static void member_names_check(struct json_in *in, json_t *root)
     }
 }
 
-static json_t *structured_read(struct json_in *in, json_t *root,
-                               const struct decode_settings *settings, struct cloudevent *event)
+static json_t *structured_read(const struct reading *reading, json_t *root)
 {
     struct value members[ATTRIBUTES];
     members_read(root, members);
-    attributes_read(in, "", members, settings, event);
-    member_names_check(in, root);
+    attributes_read(reading, "", members);
+    member_names_check(reading->in, root);
     json_t *data = json_object_get(root, "data");
     if (data == NULL)
-        json_in_fail(in, "data: is missing");
+        json_in_fail(reading->in, "data: is missing");
     return data;
 }
 
 /* `data` itself, and in it `requestId`, which is no part of it: the digest is taken without. */
-static json_t *plain_read(struct json_in *in, json_t *root, const struct decode_settings *settings,
-                          struct cloudevent *event)
+static json_t *plain_read(const struct reading *reading, json_t *root)
 {
-    if (!settings->accept_plain_json)
-        json_in_fail(in, "value: is not a CloudEvent, and plain JSON is not accepted");
+    if (!reading->settings->accept_plain_json)
+        json_in_fail(reading->in, "value: is not a CloudEvent, and plain JSON is not accepted");
     if (!json_is_object(root))
         return root;
-    memcpy(event->envelope.source, PLAIN_SOURCE, sizeof PLAIN_SOURCE);
+    memcpy(reading->event->envelope.source, PLAIN_SOURCE, sizeof PLAIN_SOURCE);
     const json_t *id = json_object_get(root, "requestId");
     if (id != NULL) {
         const struct value value = {true, json_string_value(id), json_string_length(id)};
-        size_t mark = json_in_enter(in, "requestId");
-        attribute_read(in, ID, &value, settings, event);
-        json_in_leave(in, mark);
+        attribute_read_at(reading, "requestId", ID, &value);
         json_object_del(root, "requestId");
     }
     return root;
@@ -330,19 +319,16 @@ static json_t *plain_read(struct json_in *in, json_t *root, const struct decode_
 
 /* content-type is datacontenttype in binary mode (CloudEvents Kafka binding 3.2.1); in structured
  * mode the headers have no say. The plain trace headers stand in where the event has no trace. */
-static void bare_headers_use(struct json_in *in, enum mode mode,
-                             const struct value bare[ATTRIBUTES],
-                             const struct decode_settings *settings, struct cloudevent *event)
+static void bare_headers_use(const struct reading *reading, enum mode mode,
+                             const struct value bare[ATTRIBUTES])
 {
-    if (mode != MODE_STRUCTURED) {
-        size_t mark = json_in_enter(in, "content-type");
-        attribute_read(in, MEDIA_TYPE, &bare[MEDIA_TYPE], settings, event);
-        json_in_leave(in, mark);
-    }
-    if (event->envelope.traceparent[0] == '\0') {
-        event->envelope.tracestate[0] = '\0'; /* means nothing without */
-        attribute_read(in, TRACEPARENT, &bare[TRACEPARENT], settings, event);
-        attribute_read(in, TRACESTATE, &bare[TRACESTATE], settings, event);
+    struct request_envelope *envelope = &reading->event->envelope;
+    if (mode != MODE_STRUCTURED)
+        attribute_read_at(reading, "content-type", MEDIA_TYPE, &bare[MEDIA_TYPE]);
+    if (envelope->traceparent[0] == '\0') {
+        envelope->tracestate[0] = '\0'; /* means nothing without */
+        attribute_read(reading, TRACEPARENT, &bare[TRACEPARENT]);
+        attribute_read(reading, TRACESTATE, &bare[TRACESTATE]);
     }
 }
 
@@ -350,6 +336,7 @@ bool cloudevent_read(struct json_in *in, const struct decode_settings *settings,
                      const struct record *record, struct cloudevent *ret_event)
 {
     struct value ce[ATTRIBUTES] = {0}, bare[ATTRIBUTES] = {0};
+    const struct reading reading = {in, settings, ret_event};
     *ret_event = (struct cloudevent){0};
     if (record->timestamp_ms > 0)
         ret_event->envelope.requested_at_ms = record->timestamp_ms;
@@ -361,11 +348,11 @@ bool cloudevent_read(struct json_in *in, const struct decode_settings *settings,
     json_t *data = root;
     enum mode mode = mode_recognise(root, ce);
     switch (mode) {
-    case MODE_BINARY: attributes_read(in, "ce_", ce, settings, ret_event); break;
-    case MODE_STRUCTURED: data = structured_read(in, root, settings, ret_event); break;
-    case MODE_PLAIN: data = plain_read(in, root, settings, ret_event); break;
+    case MODE_BINARY: attributes_read(&reading, "ce_", ce); break;
+    case MODE_STRUCTURED: data = structured_read(&reading, root); break;
+    case MODE_PLAIN: data = plain_read(&reading, root); break;
     }
-    bare_headers_use(in, mode, bare, settings, ret_event);
+    bare_headers_use(&reading, mode, bare);
     /* A request from the future would never be too old (contract 3, age). */
     if (record->timestamp_ms > 0 && ret_event->envelope.requested_at_ms > record->timestamp_ms)
         ret_event->envelope.requested_at_ms = record->timestamp_ms;

@@ -22,75 +22,37 @@ struct request_data {
 #define REQUEST(member) offsetof(struct request_data, request.member)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(a)[0])
 
-/* The words of contract 3, from the policy's tables. */
-static const char *mode_word(unsigned mode)
-{
-    return request_mode_word((enum request_mode)mode);
-}
-
-static const char *name_word(unsigned policy)
-{
-    return name_policy_word((enum name_policy)policy);
-}
-
-static const char *address_word(unsigned policy)
-{
-    return address_policy_word((enum address_policy)policy);
-}
-
-static const char *password_word(unsigned choice)
-{
-    return password_choice_word((enum password_choice)choice);
-}
-
-static const struct json_words MODE_WORDS = {mode_word, MODE_LIST + 1};
-static const struct json_words NAME_WORDS = {name_word, NAME_POLICIES};
-static const struct json_words ADDRESS_WORDS = {address_word, ADDRESS_POLICY_REJECT + 1};
-static const struct json_words PASSWORD_WORDS = {password_word, PASSWORD_LEAVE + 1};
+/* The words of contract 3, from the policy's tables. An enum without negative values is an unsigned
+ * to gcc and clang, and so are functions of one. */
+static const struct json_words MODE_WORDS = {request_mode_word, MODE_LIST + 1};
+static const struct json_words NAME_WORDS = {name_policy_word, NAME_POLICIES};
+static const struct json_words ADDRESS_WORDS = {address_policy_word, ADDRESS_POLICY_REJECT + 1};
+static const struct json_words PASSWORD_WORDS = {password_choice_word, PASSWORD_LEAVE + 1};
 
 /* ---- who ---- */
 
-static bool named_set(struct json_in *in, const json_t *value, enum named_by by, void *to)
+/* `limit` is the enum named_by that the field stands for. */
+static bool read_name(struct json_in *in, const json_t *value, const struct json_field *field,
+                      void *to)
 {
     struct named *named = to;
     const char *text = json_in_text(in, value, NAME_BYTES);
     if (text == NULL)
         return false;
-    if (by != NAMED_BY_NAME && !text_is_guid(text))
+    if (field->limit != NAMED_BY_NAME && !text_is_guid(text))
         return json_in_fail(in, "is not a GUID");
     if (named->by != NAMED_BY_NOTHING)
         return json_in_fail(in, "stands beside another name; exactly one is allowed");
-    named->by = by;
+    named->by = (enum named_by)field->limit;
     bool fits = text_copy(named->text, sizeof named->text, text);
     assert(fits);
     return true;
 }
 
-static bool read_id(struct json_in *in, const json_t *value, const struct json_field *field,
-                    void *to)
-{
-    (void)field;
-    return named_set(in, value, NAMED_BY_ID, to);
-}
-
-static bool read_name(struct json_in *in, const json_t *value, const struct json_field *field,
-                      void *to)
-{
-    (void)field;
-    return named_set(in, value, NAMED_BY_NAME, to);
-}
-
-static bool read_app_id(struct json_in *in, const json_t *value, const struct json_field *field,
-                        void *to)
-{
-    (void)field;
-    return named_set(in, value, NAMED_BY_APP_ID, to);
-}
-
 static const struct json_field WHO[] = {
-    {.name = "id", .read = read_id},
-    {.name = "userPrincipalName", .read = read_name},
-    {.name = "appId", .read = read_app_id}, /* of requestedBy alone: last */
+    {.name = "id", .read = read_name, .limit = NAMED_BY_ID},
+    {.name = "userPrincipalName", .read = read_name, .limit = NAMED_BY_NAME},
+    {.name = "appId", .read = read_name, .limit = NAMED_BY_APP_ID}, /* of requestedBy alone: last */
 };
 static const struct json_fields USER = {WHO, ARRAY_SIZE(WHO) - 1};
 static const struct json_fields REQUESTER = {WHO, ARRAY_SIZE(WHO)};
@@ -243,30 +205,30 @@ static const struct json_field TICKET_FIELDS[] = {
 static const struct json_fields TICKET = {TICKET_FIELDS, ARRAY_SIZE(TICKET_FIELDS)};
 
 static const struct json_field ITEM_FIELDS[] = {
-    {"id",                   read_id,          REQUEST(user),                             0,               NULL},
-    {"userPrincipalName",    read_name,        REQUEST(user),                             0,               NULL},
-    {"newUserPrincipalName", json_read_text,   REQUEST(new_user_principal_name),          NAME_BYTES,      NULL},
-    {"renameActiveTo",       json_read_text,   REQUEST(rename_active_to),                 NAME_BYTES,      NULL},
-    {"notify",               json_read_object, 0,                                         0,               &NOTIFY},
-    {"planHash",             read_plan_hash,   REQUEST(plan_hash),  PLAN_HASH_CHARS, NULL},
+    {"id",                   read_name,        REQUEST(user),                    NAMED_BY_ID,     NULL},
+    {"userPrincipalName",    read_name,        REQUEST(user),                    NAMED_BY_NAME,   NULL},
+    {"newUserPrincipalName", json_read_text,   REQUEST(new_user_principal_name), NAME_BYTES,      NULL},
+    {"renameActiveTo",       json_read_text,   REQUEST(rename_active_to),        NAME_BYTES,      NULL},
+    {"notify",               json_read_object, 0,                                0,               &NOTIFY},
+    {"planHash",             read_plan_hash,   REQUEST(plan_hash),               PLAN_HASH_CHARS, NULL},
 };
 static const struct json_fields ITEM = {ITEM_FIELDS, ARRAY_SIZE(ITEM_FIELDS)};
 
 static const struct json_field DATA_FIELDS[] = {
-    {"mode",              json_read_word,   REQUEST(mode),                0, &MODE_WORDS},
-    {"tenant",            json_read_text,   REQUEST(tenant),                                    TENANT_BYTES, NULL},
-    {"user",              read_named,       REQUEST(user),                                      0, &USER},
-    {"users",             read_users,       offsetof(struct request_data, items),               0, NULL},
-    {"requestedBy",       read_named,       REQUEST(requested_by),                              0, &REQUESTER},
-    {"planHash",          read_plan_hash,   REQUEST(plan_hash),           PLAN_HASH_CHARS, NULL},
-    {"conflict",          json_read_object, 0,                                                  0, &CONFLICT},
-    {"password",          json_read_word,   REQUEST(password),                                  0, &PASSWORD_WORDS},
-    {"notify",            json_read_object, 0,                                                  0, &NOTIFY},
-    {"reason",            json_read_prose,  REQUEST(reason),                                    REASON_CHARS, NULL},
-    {"ticket",            json_read_object, 0,                                                  0, &TICKET},
-    {"notAfter",          read_time,        REQUEST(not_after_ms),                              0, NULL},
-    {"match",             json_read_text,   REQUEST(match),               NAME_BYTES, NULL},
-    {"closingWithinDays", read_days,        REQUEST(closing_within_days), 0, NULL},
+    {"mode",              json_read_word,   REQUEST(mode),                        0,               &MODE_WORDS},
+    {"tenant",            json_read_text,   REQUEST(tenant),                      TENANT_BYTES,    NULL},
+    {"user",              read_named,       REQUEST(user),                        0,               &USER},
+    {"users",             read_users,       offsetof(struct request_data, items), 0,               NULL},
+    {"requestedBy",       read_named,       REQUEST(requested_by),                0,               &REQUESTER},
+    {"planHash",          read_plan_hash,   REQUEST(plan_hash),                   PLAN_HASH_CHARS, NULL},
+    {"conflict",          json_read_object, 0,                                    0,               &CONFLICT},
+    {"password",          json_read_word,   REQUEST(password),                    0,               &PASSWORD_WORDS},
+    {"notify",            json_read_object, 0,                                    0,               &NOTIFY},
+    {"reason",            json_read_prose,  REQUEST(reason),                      REASON_CHARS,    NULL},
+    {"ticket",            json_read_object, 0,                                    0,               &TICKET},
+    {"notAfter",          read_time,        REQUEST(not_after_ms),                0,               NULL},
+    {"match",             json_read_text,   REQUEST(match),                       NAME_BYTES,      NULL},
+    {"closingWithinDays", read_days,        REQUEST(closing_within_days),         0,               NULL},
 };
 static const struct json_fields DATA = {DATA_FIELDS, ARRAY_SIZE(DATA_FIELDS)};
 /* clang-format on */
