@@ -4,7 +4,7 @@
 # Installs what is missing (Debian 12), builds, tests, and ends with "N passed, N failed"; exit
 # status 1 when anything failed or no test ran. REGEX chooses tests by name.
 #   --quick  unit, golden, sim and layering tests of the debug build: seconds
-#   --long   also what is marked long: more seeds, more kills, chaos
+#   --long   also what is marked long: more seeds, more kills, chaos, half an hour's soak
 # Reports and logs are in build/results.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -147,7 +147,7 @@ chaos_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
     shift 3
     [ -z "$only" ] || echo "$name" | grep -qE -- "$only" || return 0
     log=$results/$(echo "$name" | tr ' ' '-').log
-    timeout -k 30 "$limit" sh tests/chaos/run.sh "$@" >"$log" 2>&1 </dev/null
+    timeout -k 30 "$limit" sh "tests/${suite:-chaos}/run.sh" "$@" >"$log" 2>&1 </dev/null
     status=$?
     tail -n 1 "$log"
     if [ $status -eq "$expected" ]; then
@@ -164,6 +164,12 @@ chaos() {
     for control in prereq proof done-records lanes generation settling retry-after; do
         chaos_run "chaos without $control" 1 20m --requests 450 --faults 3 --without $control
     done
+}
+
+soak() {
+    suite=soak
+    chaos_run "soak" 0 1h --minutes 30
+    chaos_run "soak without freeing" 1 20m --minutes 4 --without freeing
 }
 
 export ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1}"
@@ -183,6 +189,7 @@ else
     part "edges on real Kafka" edges_on_kafka
     part "integration on real Kafka" integration
     [ $mode != long ] || part "chaos" chaos
+    [ $mode != long ] || part "soak" soak
     part "quickstart" quickstart
 fi
 

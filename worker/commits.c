@@ -197,6 +197,8 @@ static void committed(struct worker *worker, struct batch *batch)
         struct slot *slot = publication->owner;
         journal_committed(worker, publication);
         count(worker, publication);
+        if (test_without("freeing"))
+            publication->messages = NULL;
         publication_free_messages(publication);
         if (slot->dropped || is_final(publication)) {
             slot_end(slot);

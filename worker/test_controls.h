@@ -9,7 +9,8 @@
  *   done-records  the journal's outcomes are not believed
  *   generation    transactions do not say which generation of the group they are of
  *   lanes         all records of a partition run one after the other
- *   retry-after   nobody waits as long as the directory says */
+ *   retry-after   nobody waits as long as the directory says
+ *   freeing       what was published is not freed */
 #ifndef WORKER_TEST_CONTROLS_H
 #define WORKER_TEST_CONTROLS_H
 

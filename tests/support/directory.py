@@ -118,13 +118,19 @@ class Directory:
 
     def rename(self, user, name):
         """As an administrator would, in Graph's own words."""
+        self._graph("PATCH", f"/v1.0/users/{user}", {"userPrincipalName": name})
+
+    def delete(self, user):
+        """Into the bin, as an administrator would."""
+        self._graph("DELETE", f"/v1.0/users/{user}")
+
+    def _graph(self, method, path, body=None):
         form = {"grant_type": "client_credentials", "client_id": CLIENT_ID,
                 "client_secret": CLIENT_SECRET, "scope": f"{self.url}/.default"}
         with urllib.request.urlopen(f"{self.url}/{TENANT}/oauth2/v2.0/token",
                                     urllib.parse.urlencode(form).encode(), 10) as reply:
             token = json.load(reply)["access_token"]
-        self._call("PATCH", f"/v1.0/users/{user}", {"userPrincipalName": name},
-                   {"Authorization": f"Bearer {token}"})
+        return self._call(method, path, body, {"Authorization": f"Bearer {token}"})
 
     def object(self, id):
         """One object of state()."""

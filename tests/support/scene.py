@@ -15,14 +15,15 @@ from .worker import Worker
 class Scene:
     """`requests` writes, `reader` reads the events, `journal` the journal."""
 
-    def __init__(self, folder, kafka, settings=None, keys=None, topics=None, **directory):
+    def __init__(self, folder, kafka, settings=None, keys=None, topics=None,
+                 environment=None, **directory):
         """`directory`: `tls` and `record` of Directory()."""
         self._numbers = itertools.count(1)
         self.kafka = kafka
         self.topics = topics or Topics(kafka.bootstrap)
         self.directory = Directory(folder, standard_load(deleted=0), **directory)
         self.worker = Worker(folder, kafka, self.topics, self.directory.url, keys=keys,
-                             settings=settings)
+                             settings=settings, environment=environment)
         self.requests = Requests(kafka.bootstrap, self.topics)
         self.reader = Reader(kafka.bootstrap, self.topics)
 
