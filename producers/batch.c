@@ -1,6 +1,5 @@
 #include "producers/batch.h"
 
-#include "producers/dead_letter_encode.h"
 #include "producers/out_message.h"
 
 #include <assert.h>
@@ -17,8 +16,7 @@ void batch_add(struct batch *batch, struct publication *publication)
         batch->first = publication;
     batch->last = publication;
     batch->n_publications++;
-    if (publication->kind == PUBLISH_DEAD_LETTER)
-        batch->held_bytes += publication->of.dead_letter->held_bytes;
+    batch->held_bytes += publication->held_bytes;
 }
 
 bool batch_is_full(const struct batch *batch)
@@ -38,7 +36,7 @@ int batch_set_offset(struct batch *batch, int32_t partition, int64_t offset)
 {
     struct batch_offset *found = find_offset(batch, partition);
     if (found == NULL) {
-        assert(batch->n_offsets < BATCH_PARTITIONS_MAX);
+        assert(batch->n_offsets < BATCH_PUBLICATIONS_MAX);
         size_t n = (size_t)batch->n_offsets + 1;
         struct batch_offset *grown = realloc(batch->offsets, n * sizeof *grown);
         if (grown == NULL)

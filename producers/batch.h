@@ -5,7 +5,7 @@
 
 #include "producers/publisher.h"
 
-/* Dead letters carry whole records; this much of them ends a batch. */
+/* Dead letters and stored outcomes are whole records; this much of them ends a batch. */
 enum { BATCH_BYTES_MAX = 32 * 1024 * 1024 };
 
 void batch_add(struct batch *batch, struct publication *publication);

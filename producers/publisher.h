@@ -32,6 +32,7 @@ struct publication {
     int64_t offset;     /* of the request record: rw-offset */
     int item;           /* of a record with `users`: the k-th; 0: the record itself */
     int64_t started_ms; /* rw-started */
+    size_t held_bytes;  /* by its owner for it, beyond what every request costs */
     union {
         struct {
             const struct restore_request *request;
@@ -56,7 +57,7 @@ struct publication {
     int64_t journal_offset;       /* where the journal record came to stand */
 };
 
-enum { BATCH_PUBLICATIONS_MAX = 1000, BATCH_PARTITIONS_MAX = 4096 };
+enum { BATCH_PUBLICATIONS_MAX = 1000 };
 
 struct batch_offset {
     int32_t partition;
@@ -66,7 +67,7 @@ struct batch_offset {
 struct batch {
     struct publication *first, *last;
     int n_publications;
-    size_t held_bytes; /* by dead letters */
+    size_t held_bytes; /* by its publications */
     int n_offsets;
     struct batch_offset *offsets;                   /* one per partition that has a publication */
     rd_kafka_consumer_group_metadata_t *membership; /* taken when the batch was closed; owned */

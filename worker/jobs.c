@@ -121,11 +121,10 @@ static void leave_lane(struct slot *slot, struct lane_place *place)
         run_if_first(next);
 }
 
-static void forget_dead_letter(struct slot *slot)
+void slot_hold(struct slot *slot, size_t bytes)
 {
-    struct dead_letter *letter = slot->publication.of.dead_letter;
-    slot->worker->dead_letter_bytes -= letter->held_bytes;
-    dead_letter_free(letter);
+    slot->publication.held_bytes += bytes;
+    slot->worker->held_bytes += bytes;
 }
 
 static void slot_free(struct slot *slot)
@@ -136,7 +135,8 @@ static void slot_free(struct slot *slot)
     free(slot->list);
     publication_free_messages(&slot->publication);
     if (slot->publication.kind == PUBLISH_DEAD_LETTER)
-        forget_dead_letter(slot);
+        dead_letter_free(slot->publication.of.dead_letter);
+    worker->held_bytes -= slot->publication.held_bytes;
     free(slot->stored);
     batches_free(slot->users);
     if (slot->rules != NULL && --slot->rules->n_slots == 0 && slot->rules != worker->rules)
@@ -210,6 +210,7 @@ static void ask(struct slot *slot)
     if (question->operation == DIRECTORY_LIST_DELETED && slot->list == NULL) {
         slot->list = malloc(sizeof *slot->list);
         assert(slot->list != NULL && "out of memory");
+        slot_hold(slot, sizeof *slot->list);
     }
     call->list = slot->list;
     slot->phase = SLOT_ASKING;

@@ -66,9 +66,10 @@ static void stop_waiting(struct worker *worker)
 static void let_go(struct worker *worker)
 {
     stop_waiting(worker);
+    worker->n_fetching = 0; /* a revoke answers no fetch any more */
     for (struct slot *slot = worker->slots, *after; slot != NULL; slot = after) {
         after = slot->after;
-        /* A revoke answers no fetch any more, so that nothing refers to those who wait for one. */
+        /* So that nothing refers to those who wait for one. */
         bool unanswered = slot->phase == SLOT_FETCHING && worker->revoking;
         if ((slot->dropped && !unanswered) || slot->phase == SLOT_SPARE)
             continue;

@@ -111,7 +111,8 @@ struct worker {
     struct watch consumer_watch; /* the eventfd that librdkafka writes to */
     struct timer consumer_timer;
     bool records_may_wait;
-    size_t dead_letter_bytes; /* held until they are published */
+    size_t held_bytes; /* by all slots, see slot_hold */
+    int n_fetching;    /* slots for which the journal is being read */
     int n_newly_assigned;
     struct slot *spare; /* the slot the next record is decoded into */
 
@@ -187,6 +188,9 @@ void batches_free(struct users *users);
 
 /* jobs.c */
 struct slot *slot_new(struct worker *worker);
+/* The slot holds so many bytes more, of a stranger's making, until it is freed: a dead letter, a
+ * stored outcome, a list. From BATCH_BYTES_MAX on nothing is taken. */
+void slot_hold(struct slot *slot, size_t bytes);
 /* Queues the slot up behind those that name the same user, and under the record's key. */
 void slot_enter_lanes(struct slot *slot, const struct record *record);
 bool slot_is_first(const struct slot *slot);

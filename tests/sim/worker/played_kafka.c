@@ -223,7 +223,7 @@ void publisher_submit(struct publisher *publisher, struct batch *batch)
     assert(publisher->batch == NULL);
     publisher->batch = batch;
     batch->committing_at_mono_ms = publisher->world->now_ms;
-    publisher->done_at_ms = publisher->world->now_ms + COMMIT_MS;
+    publisher->done_at_ms = publisher->world->now_ms + publisher->world->commit_ms;
 }
 
 static void store(struct world *world, const struct publication *publication,

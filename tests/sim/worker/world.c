@@ -72,8 +72,9 @@ struct world *world_new(int n_partitions, int n_users)
     world->now_ms = WORLD_START_MS;
     world->n_partitions = n_partitions;
     world->n_users = n_users;
-    world->records = calloc((size_t)(2 * WORLD_USERS_MAX), sizeof *world->records);
-    world->journal = calloc((size_t)(2 * WORLD_USERS_MAX), sizeof *world->journal);
+    world->commit_ms = COMMIT_MS;
+    world->records = calloc(WORLD_RECORDS_MAX, sizeof *world->records);
+    world->journal = calloc(WORLD_RECORDS_MAX, sizeof *world->journal);
     assert(world->records != NULL && world->journal != NULL);
     prepare_events(world);
     world->owner = -1;
@@ -87,7 +88,7 @@ struct world *world_new(int n_partitions, int n_users)
 
 static struct world_record *new_record(struct world *world, int32_t partition)
 {
-    assert(world->n_records < 2 * WORLD_USERS_MAX);
+    assert(world->n_records < WORLD_RECORDS_MAX);
     struct world_record *record = &world->records[world->n_records++];
     record->partition = partition;
     record->offset = world->end[record->partition]++;
@@ -148,6 +149,12 @@ void world_question(struct world *world, int user, enum request_mode mode)
         (void)snprintf(subject, sizeof subject, "\"mode\":\"plan\",\"user\":{\"id\":\"%s\"},",
                        world->users[user].id);
     produce(world, user, subject);
+}
+
+void world_garbage(struct world *world, int partition)
+{
+    struct world_record *record = new_record(world, partition);
+    memset(record->value, 'x', sizeof record->value - 1);
 }
 
 void world_repeat(struct world *world, int record)
@@ -412,9 +419,24 @@ static const char *items_verdict(const struct world_record *record)
     return NULL;
 }
 
+/* When nobody is left but the spare. */
+static const char *worker_verdict(const struct worker *worker)
+{
+    if (worker->n_slots > 1)
+        return NULL;
+    return worker->held_bytes > 0   ? "memory is counted that nobody holds"
+           : worker->n_fetching > 0 ? "a look into the journal is counted that nobody waits for"
+                                    : NULL;
+}
+
 const char *world_verdict(const struct world *world)
 {
     const char *verdict;
+    for (int w = 0; w < WORLD_WORKERS_MAX; w++) {
+        verdict = world->workers[w] != NULL ? worker_verdict(&world->workers[w]->worker) : NULL;
+        if (verdict != NULL)
+            return verdict;
+    }
     for (int i = 0; i < world->n_records; i++) {
         if (world->records[i].outcomes == 0)
             return "a record has no outcome";

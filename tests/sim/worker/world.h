@@ -10,6 +10,7 @@
 enum {
     WORLD_PARTITIONS_MAX = 12,
     WORLD_USERS_MAX = 1000,
+    WORLD_RECORDS_MAX = 6000,
     WORLD_CALLS_MAX = 4096,
     WORLD_WORKERS_MAX = 2,
     SEND_MS = 1, /* a call waits that long for its turn on the wire */
@@ -84,6 +85,7 @@ struct world {
     int64_t end[WORLD_PARTITIONS_MAX], committed[WORLD_PARTITIONS_MAX];
     int owner, next_owner; /* of all partitions: index of the worker, -1: nobody */
     bool hands_over;
+    int64_t commit_ms; /* COMMIT_MS, until a test says otherwise */
     int generation;
     struct world_journal *journal;
     int n_journal;
@@ -107,6 +109,8 @@ void world_request(struct world *world, int user);
 void world_batch(struct world *world, int partition, const int *users, int n_users);
 /* Only asks: a plan for this user, or a list. On the same partition, under the same key. */
 void world_question(struct world *world, int user, enum request_mode mode);
+/* A record that is no request, as large as one may be here. */
+void world_garbage(struct world *world, int partition);
 /* The same request record again. */
 void world_repeat(struct world *world, int record);
 
