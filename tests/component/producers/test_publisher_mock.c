@@ -104,6 +104,37 @@ static void taking_waits_no_longer_than_it_is_told(void **state)
     assert_int_equal(rig.batch.result, BATCH_COMMITTED);
 }
 
+/* The thread's calls of rd_kafka_poll, by the linker (CMakeLists.txt). */
+int __real_rd_kafka_poll(rd_kafka_t *handle, int timeout_ms);
+int __wrap_rd_kafka_poll(rd_kafka_t *handle, int timeout_ms);
+
+static _Atomic int most_lying, lying;
+
+int __wrap_rd_kafka_poll(rd_kafka_t *handle, int timeout_ms)
+{
+    if (rd_kafka_outq_len(handle) > most_lying)
+        most_lying = rd_kafka_outq_len(handle);
+    int served = __real_rd_kafka_poll(handle, timeout_ms);
+    lying = rd_kafka_outq_len(handle);
+    return served;
+}
+
+static void errors_do_not_pile_up_while_there_is_nothing_to_publish(void **state)
+{
+    (void)state;
+    rig_start(&rig);
+    most_lying = 0;
+    rd_kafka_mock_broker_set_down(mock, 1);
+    int64_t end_ms = loop_read_mono_ms() + RIG_TAKE_MS;
+    while ((most_lying == 0 || lying > 0) && loop_read_mono_ms() < end_ms)
+        (void)poll(NULL, 0, 20);
+    rd_kafka_mock_broker_set_up(mock, 1);
+    assert_true(most_lying > 0);
+    assert_int_equal(lying, 0);
+    rig_fill(&rig, 1, NULL);
+    assert_int_equal(rig_publish(&rig), BATCH_COMMITTED);
+}
+
 struct error_case {
     int api;
     rd_kafka_resp_err_t error;
@@ -305,6 +336,7 @@ int main(void)
         TEST(a_batch_comes_back_committed_with_its_journal_offsets),
         TEST(the_descriptor_is_readable_until_the_batch_is_taken),
         TEST(taking_waits_no_longer_than_it_is_told),
+        TEST(errors_do_not_pile_up_while_there_is_nothing_to_publish),
         TEST(what_may_be_retried_is_retried_in_the_same_transaction),
         TEST(what_requires_an_abort_is_sent_again_byte_for_byte),
         TEST(a_broken_producer_is_made_again_and_sends_the_same),
