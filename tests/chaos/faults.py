@@ -1,6 +1,7 @@
 """How each kind of fault is done. Every one makes sure that it took place: AssertionError else."""
 
 import time
+from collections import Counter
 from email.utils import formatdate
 
 from support.process import wait_for
@@ -13,7 +14,8 @@ BOUND_S = 60
 
 class Faults:
     """`strike(fault, burst)` sends the burst and does the fault in the middle of it. `takeovers`
-    are the seconds from a kill until the others had the partitions."""
+    are the seconds from a kill until the others had the partitions, and of these the seconds until
+    the group missed the dead one."""
 
     def __init__(self, world):
         self._world = world
@@ -24,7 +26,7 @@ class Faults:
         self._world.directory.clear_faults()
         self._world.directory.release()
         self._world.directory.latency(LATENCY_MS)
-        self._world.directory.options(visible_lag_ms=0, bin_lag_ms=0)
+        self._world.no_lag()
 
     def _send(self, fault, burst):
         """Sends it, and waits until a part of it is done."""
@@ -39,26 +41,29 @@ class Faults:
     def _kill_restart(self, fault, burst):
         self._beside(fault)
         self._send(fault, burst)
-        self._world.workers[fault["who"]].kill9()
+        self._world.kill(fault["who"])
         self._world.start(fault["who"])
 
     def _kill_takeover(self, fault, burst):
         self._beside(fault)
         self._send(fault, burst)
-        self._takeover(fault["who"], self._world.workers[fault["who"]].kill9)
+        self._takeover(fault["who"], lambda: self._world.kill(fault["who"]))
         self._world.start(fault["who"])
 
     def _takeover(self, who, action):
         """Waits until the others have taken its partitions, and keeps the time."""
         others = {w: self._world.assignments(w) for w in WORKERS if w != who}
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         action()
         self._world.wait(lambda: all(self._world.assignments(w) > n for w, n in others.items()),
                          BOUND_S, f"the others to take the partitions of {who}")
         took_s = time.monotonic() - began
+        revoked = [at for w in others if (at := self._world.revoked_at(w, began_at)) is not None]
+        missed_s = min(revoked) - began_at if revoked else took_s
         if self._world.workers[who].exit_code() is not None:
-            self.takeovers.append(took_s)
-        self._world.say(f"    partitions of {who} taken over after {took_s:.2f} s")
+            self.takeovers.append((took_s, missed_s))
+        self._world.say(f"    partitions of {who} taken over after {took_s:.2f} s, missed after "
+                        f"{missed_s:.2f} s")
 
     def _stop_worker(self, fault, burst):
         self._send(fault, burst)
@@ -148,7 +153,7 @@ class Faults:
                     self._order(kind="reset", when=kind.partition("-")[2], times=8,
                                 **({"path": part} if part else {"method": "PATCH"}))
             case "lag":
-                self._world.directory.options(visible_lag_ms=2000, bin_lag_ms=2000)
+                self._world.lag(2000, 2000)
             case "latency":
                 self._world.directory.latency(500)
 
@@ -164,8 +169,7 @@ class Faults:
         self._world.pause(fault["lasts_s"])
 
     def _lag(self, fault, burst):
-        self._world.directory.options(visible_lag_ms=fault["visible_ms"],
-                                      bin_lag_ms=fault["bin_ms"])
+        self._world.lag(fault["visible_ms"], fault["bin_ms"])
         self._send(fault, burst)
 
     def _unavailable(self, fault, burst):
@@ -236,10 +240,29 @@ class Faults:
         self._world.wait(lambda: self._world.answered(others), BOUND_S, "the others' outcomes")
         who = self._world.who_called(self._world.calls(before, users=held)[0]["client"])
         self._world.say(f"    {who} is killed with {len(held)} users held")
-        self._world.workers[who].kill9()
+        self._world.kill(who)
         self._world.start(who)
         self._world.wait(lambda: self._world.assignments(who) > 0, BOUND_S, f"{who} to come back")
         self._world.pause(2)
+
+    def _batch_kill(self, fault, burst):
+        """Killed with one user of a batch left and the others done."""
+        world = self._world
+        batch = max((r for r in burst if r.kind == "batch"), key=lambda r: len(r.items))
+        names = Counter(item.user for item in batch.items)
+        last = next(i.user for i in batch.items if i.kind == "id" and names[i.user] == 1)
+        self._order(kind="hang", user=last, times=-1)
+        before = world.mark()
+        world.send(burst)
+        world.wait(lambda: world.items_done(batch) == len(batch.items) - 1, 2 * BOUND_S,
+                   f"all but one of a batch of {len(batch.items)}", needs_outcomes=True)
+        who = world.who_called(world.calls(before, users={last})[0]["client"])
+        world.say(f"    {who} is killed with one left of a batch of {len(batch.items)}")
+        if fault["takeover"]:
+            self._takeover(who, lambda: world.kill(who))
+        else:
+            world.kill(who)
+        world.start(who)
 
     def _late_password(self, fault, burst):
         """Killed while its PATCHes are on the way; their effect comes when its successor works."""
@@ -256,7 +279,7 @@ class Faults:
         self._world.wait(lambda: len(under_way()) >= len(late) // 2, BOUND_S, "late PATCHes")
         who = self._world.who_called(under_way()[-1]["client"])
         self._world.say(f"    {who} is killed with PATCHes on the way")
-        self._world.workers[who].kill9()
+        self._world.kill(who)
         self._world.start(who)
         self._world.directory.clear_faults()
 
@@ -325,11 +348,13 @@ class Faults:
         self._world.wait(lambda: self._world.answered(burst), BOUND_S,
                          "the others to do its work", needs_outcomes=True)
 
-def session_part(takeovers):
-    """The closing figure of the takeovers, and how much of each is the session's time-out."""
+
+def takeover_figures(takeovers):
+    """As they stand in the closing line."""
     if not takeovers:
-        return "takeover: none"
-    ordered = sorted(takeovers)
-    return (f"takeover after kill -9 of one of three: n={len(ordered)} min={ordered[0]:.2f} s "
-            f"median={ordered[len(ordered) // 2]:.2f} s max={ordered[-1]:.2f} s, "
-            f"of which session timeout {SESSION_S} s")
+        return "takeovers=0"
+    took, missed = (sorted(part) for part in zip(*takeovers))
+    share = sum(missed) / sum(took)
+    return (f"takeovers={len(took)} takeover_min_s={took[0]:.1f} "
+            f"takeover_median_s={took[len(took) // 2]:.1f} takeover_max_s={took[-1]:.1f} "
+            f"session_timeout_s={SESSION_S} session_share={share:.0%}")

@@ -5,7 +5,7 @@ import random
 WORKERS = ("worker-1", "worker-2", "worker-3")
 NODES = (1, 2, 3)
 
-KILLS = ("kill-takeover", "kill-restart", "held-kill", "late-password")
+KILLS = ("kill-takeover", "kill-restart", "batch-kill", "held-kill", "late-password")
 OTHERS = ("stop-worker", "terminate-worker", "broker-kill", "broker-stop", "broker-bounce",
           "cut-broker", "cut-brokers", "cut-directory", "latency", "throttle-user",
           "throttle-tenant", "unavailable", "lost-504", "reset-before", "reset-after", "lag",
@@ -15,7 +15,7 @@ BESIDE = (None, "lost-504", "reset-after", "reset-before", "lag", "latency")
 
 # Where a protection shows: the plan of `--without`.
 AIMED = {"prereq": ("reset-after",), "proof": ("zombie-password",),
-         "done-records": ("held-kill",), "lanes": ("slow-user",),
+         "done-records": ("held-kill", "batch-kill"), "lanes": ("slow-user",),
          "generation": ("zombie-outcome",), "settling": ("late-password",),
          "retry-after": ("throttle-tenant", "throttle-user")}
 
@@ -28,11 +28,12 @@ RETRY_AFTER = (("Retry-After", "2", False), ("retry-after", "1.5", False),
                ("Retry-After", "99999999999999999999", True))
 
 
-def draw(n, seed, long=False, without=None):
+def draw(n, seed, long=False, without=None, kinds=None):
     """A list of dicts: `kind`, `n` from 1, how far the burst before it has got when it strikes
-    (`at`, a share of it), and what the kind needs."""
+    (`at`, a share of it), and what the kind needs. `kinds` are those to come, in that order."""
     source = random.Random(f"plan {seed}")
-    kinds = [*_kinds(AIMED[without], n)] if without else _mixed(source, n)
+    kinds = kinds or ([*_kinds(AIMED[without], n)] if without else
+                      _mixed(source, n, 0.45 if long else 0.3))
     return [{"n": i, "kind": kind, "at": round(source.uniform(0.05, 0.8), 2),
              **_details(source, kind, i, long)} for i, kind in enumerate(kinds, 1)]
 
@@ -41,10 +42,10 @@ def _kinds(choice, n):
     return (choice[i % len(choice)] for i in range(n))
 
 
-def _mixed(source, n):
-    """Three in ten are kills, two at least and one of them a takeover; every kind comes before one
+def _mixed(source, n, share):
+    """This share are kills, two at least and one of them a takeover; every kind comes before one
     comes again."""
-    kills = min(n, max(2, round(0.3 * n)))
+    kills = min(n, max(2, round(share * n)))
     mixed = [*_kinds((KILLS[0], *source.sample(KILLS[1:], len(KILLS) - 1)), kills),
              *_kinds(source.sample(OTHERS, len(OTHERS)), n - kills)]
     source.shuffle(mixed)
@@ -60,6 +61,7 @@ def _details(source, kind, n, long):
     details = {
         "kill-restart": {"who": who, "beside": beside},
         "kill-takeover": {"who": who, "beside": beside},
+        "batch-kill": {"takeover": source.random() < 0.5},
         "stop-worker": {"who": who, "lasts_s": lasts_s},
         "terminate-worker": {"who": who, "beside": beside},
         "broker-kill": {"node": node, "lasts_s": lasts_s / 2},

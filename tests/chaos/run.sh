@@ -1,9 +1,18 @@
 #!/bin/sh
-# usage: sh tests/chaos/run.sh [--requests N] [--faults K] [--seed S] [--without PROTECTION] [--long]
-# Builds what it needs and runs the chaos suite (chaos.py explains it).
+# usage: sh tests/chaos/run.sh [--requests N] [--faults K | --kinds KIND,...] [--seed S]
+#                              [--without PROTECTION] [--long]
+# Builds what it needs and runs the chaos suite (chaos.py explains it): the debug build, which logs
+# everything and whose protections can be switched off, or with --long the release.
 set -eu
 cd "$(dirname "$0")/../.."
 sh tests/install.sh full
-[ -f build/dev/build.ninja ] || cmake --preset dev
-cmake --build --preset dev -j2 --target restore-worker directory-sim
-exec build/venv/bin/python tests/chaos/chaos.py "$@"
+preset=dev
+for argument; do
+    [ "$argument" != --long ] || preset=release
+done
+for argument; do
+    [ "$argument" != --without ] || preset=dev
+done
+[ -f build/$preset/build.ninja ] || cmake --preset $preset
+cmake --build --preset $preset -j2 --target restore-worker directory-sim
+RESTORE_TEST_PRESET=$preset exec build/venv/bin/python tests/chaos/chaos.py "$@"

@@ -1,8 +1,11 @@
 """Three brokers, three workers, a directory, and a network between them that can be cut."""
 
+import json
 import os
 import signal
 import time
+from collections import Counter, namedtuple
+from datetime import datetime
 from types import SimpleNamespace
 
 from confluent_kafka import Producer
@@ -30,6 +33,9 @@ SETTINGS = {
 }
 
 
+Change = namedtuple("Change", "at_ms method user status client_request_id client")
+
+
 class Stalled(Exception):
     """Nothing came any more."""
 
@@ -40,9 +46,13 @@ class World:
         self._load = load
         self._opened = []
         self._incarnations = dict.fromkeys(WORKERS, 0)
-        self._first_seen = 0
-        self._outcomes = set()  # partition and offset of the requests that have theirs
-        self._causes = set()  # ids of the requests that have any
+        self._n_read = 0
+        self._ends = set()  # where the events lie that end a request: the sent ones that are done
+        self._ended = set()  # ids of the requests that have any of these
+        self._batches = {r.id: Counter() for r in load.requests if r.kind not in MALFORMED
+                         and r.has_summary}  # id -> outcomes of each user by now
+        self.kills = 0  # kill -9 of a worker
+        self.lags = []  # [from, to] in which the bin may show who has been restored, wall time
         self._level = level
         # Whoever wakes up and knows by his own clock that his session is over does no harm, with a
         # proof or without, if that clock is looked at first. Without proof nobody is to know.
@@ -52,7 +62,7 @@ class World:
         self.began = time.monotonic()
         self.order_violations = []  # seen while it ran
         self.notes = []  # what must not have happened, but is no promise of the closing line
-        self.changes = []  # the directory's log of calls that change
+        self.changes = []  # from the directory's log, the calls that change; see Change
         self._taken = 0  # the number of its last call that was looked at
         self._next_take = 0.0
 
@@ -139,6 +149,10 @@ class World:
         self.proxy.source(f"{who}/directory", self.address(who))
         self.workers[who].start()
 
+    def kill(self, who):
+        self.workers[who].kill9()
+        self.kills += 1
+
     def address(self, who):
         return f"127.1.{who[-1]}.{self._incarnations[who]}"
 
@@ -148,6 +162,16 @@ class World:
     def assignments(self, who):
         """How often it has taken partitions since its start."""
         return self.workers[who].log_count("partitions assigned")
+
+    def revoked_at(self, who, since):
+        """Wall time of its first revoke after `since`; None: there was none."""
+        with open(self.workers[who].log_file, "rb") as file:
+            for line in file:
+                if b'"partitions revoked"' in line:
+                    at = datetime.fromisoformat(json.loads(line)["time"]).timestamp()
+                    if at > since:
+                        return at
+        return None
 
     def running(self):
         """Notes and restarts those that ended by themselves."""
@@ -164,24 +188,40 @@ class World:
         self.sender.flush()
 
     def read(self, seconds):
-        """Reads what comes in this time."""
+        """Takes note of what comes in this time, and keeps none of it."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            before = len(self.reader.records)
             try:
-                self.reader.until(lambda records: len(records) > before, left)
+                self.reader.until(bool, left)
             except AssertionError:
                 return
+            for record in self.reader.records:
+                self._note(record)
+            self._n_read += len(self.reader.records)
+            self.reader.records.clear()
+
+    def _note(self, record):
+        """A request ends with its outcome, its summary or its dead letter."""
+        id = record.causation
+        if record.is_outcome and id in self._batches:
+            self._batches[id][record.id] += 1
+            is_end = record.data.get("code") == "request_id_reused"
+        else:
+            is_end = record.topic in ("batches", "dead_letters") or (
+                record.is_outcome and record.data.get("code") != "malformed")
+        if is_end:
+            self._ends.add((record.topic, record.partition, record.offset))
+            self._ended.add(id)
 
     def wait(self, condition, timeout_s, what, needs_outcomes=False):
         """Reads on until condition() is true; AssertionError after timeout_s. With needs_outcomes
         the time begins anew with every event."""
         end = time.monotonic() + timeout_s
         while not condition():
-            before = len(self.reader.records)
+            before = self._n_read
             self.read(0.05)
             self.take_changes()
-            if needs_outcomes and len(self.reader.records) > before:
+            if needs_outcomes and self._n_read > before:
                 end = time.monotonic() + timeout_s
             if time.monotonic() >= end:
                 raise AssertionError(f"waited {timeout_s} s in vain for {what}")
@@ -194,18 +234,15 @@ class World:
 
     def done(self):
         """How many of the sent requests were answered, repeats and malformed ones among them."""
-        for record in self.reader.records[self._first_seen:]:
-            if record.topic == "dead_letters" or record.is_outcome and (
-                    record.data.get("code") != "malformed"):
-                self._outcomes.add((record.topic, record.partition, record.offset))
-                self._causes.add(record.causation)
-        self._first_seen = len(self.reader.records)
-        return len(self._outcomes)
+        return len(self._ends)
 
     def answered(self, requests):
         """Whether each of these has an outcome (a repeat counts with its first)."""
-        self.done()
-        return all(r.id in self._causes for r in requests if r.kind not in MALFORMED)
+        return all(r.id in self._ended for r in requests if r.kind not in MALFORMED)
+
+    def items_done(self, batch):
+        """How many users of the batch have their outcome."""
+        return len(self._batches[batch.id])
 
     def outstanding(self):
         return len(self.sender.sent) - self.done()
@@ -224,6 +261,17 @@ class World:
     def mark(self):
         """The number of the directory's last call, for calls()."""
         return self.directory.call_counts()["total"]
+
+    def lag(self, visible_ms, bin_ms):
+        """Of the directory's replicas; no_lag() ends it, and what is restored by then lags on."""
+        self.directory.options(visible_lag_ms=visible_ms, bin_lag_ms=bin_ms)
+        self.lags.append([time.time(), None])
+        self._bin_lag_s = bin_ms / 1000
+
+    def no_lag(self):
+        self.directory.options(visible_lag_ms=0, bin_lag_ms=0)
+        if self.lags and self.lags[-1][1] is None:
+            self.lags[-1][1] = time.time() + self._bin_lag_s
 
     def calls(self, since, method=None, users=None, path=""):
         """Those after the mark that fit; status 0 is not answered yet, or never."""
@@ -245,7 +293,7 @@ class World:
                 break
             self._taken = call["n"]
             if _changes(call):
-                self.changes.append(call)
+                self.changes.append(Change(*(call[name] for name in Change._fields)))
 
     # ---- settling ----------------------------------------------------------------------------
 
