@@ -367,13 +367,17 @@ struct job_action job_step(struct job *job, const struct job_event *event)
     assert(job->state != JOB_DONE);
     job->now = event->now;
     job->recent = event->recent;
+    job->still = event->still;
+    assert((job->state == JOB_QUEUED) ==
+           (event->type == JOB_STARTED || event->type == JOB_RESUMED));
+    if (job->state == JOB_QUEUED)
+        job->still_before = event->still;
     switch (event->type) {
     case JOB_STARTED:
-        assert(job->state == JOB_QUEUED);
         job->intent.started_at_ms = job->now.wall_ms;
         job->deadline_mono_ms = job->now.mono_ms + job->rules->request_deadline_ms;
         return job_begin(job);
-    case JOB_RESUMED: assert(job->state == JOB_QUEUED); return job_resume(job, event);
+    case JOB_RESUMED: return job_resume(job, event);
     case JOB_COMMITTED:
         assert(job->state == JOB_INTENT);
         job->intent_stands = true;

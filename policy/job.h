@@ -74,9 +74,18 @@ enum job_event_type {
     JOB_WOKEN,     /* the time of ACTION_SLEEP has come */
 };
 
+/* Time that does not count for the deadline (contract 3): sums since the caller's start, and what
+ * is so now. A moment that is both is the pause's. */
+struct standstill {
+    int64_t paused_ms;
+    int64_t unreachable_ms; /* the breaker of the job's tenant is open */
+    bool paused, unreachable;
+};
+
 struct job_event {
     enum job_event_type type;
     struct instant now;
+    struct standstill still;
     const struct directory_answer *answer; /* ANSWERED */
     bool is_duplicate; /* ANSWERED: it names whom another item of the batch resolved first */
     const struct intent *intent;   /* RESUMED; copied */
@@ -121,9 +130,9 @@ struct job {
     char journal_key[GUID_CHARS + 1];
     char user_id[GUID_CHARS + 1]; /* "": named by name and not found yet */
 
-    int64_t
-        deadline_mono_ms; /* from the take-up; a pause begins no job, so it costs none its time */
-    int64_t settled_at_mono_ms; /* RESUMED: no change before; else 0 */
+    int64_t deadline_mono_ms;              /* from the take-up, as if time never stood still */
+    struct standstill still_before, still; /* at the first event, and at this one */
+    int64_t settled_at_mono_ms;            /* RESUMED: no change before; else 0 */
     enum job_effect effect;
     bool resumed;
     bool ours;      /* an active user is our work: a lost restore, or an earlier intent */

@@ -13,6 +13,28 @@ bool job_is_past(const struct job *job, int64_t mono_ms)
     return job->now.mono_ms >= mono_ms;
 }
 
+static int64_t unreachable_ms(const struct job *job)
+{
+    int64_t ms = job->still.unreachable_ms - job->still_before.unreachable_ms;
+    return ms < job->rules->request_deadline_ms ? ms : job->rules->request_deadline_ms;
+}
+
+int64_t job_deadline_mono_ms(const struct job *job)
+{
+    return job->deadline_mono_ms + unreachable_ms(job) +
+           (job->still.paused_ms - job->still_before.paused_ms);
+}
+
+/* By how much the deadline may yet move of what stands still now: whoever sleeps meanwhile sleeps
+ * no time away. A pause has no end that is known, so it is asked again as often as it would. */
+static int64_t movable_ms(const struct job *job)
+{
+    int64_t length_ms = job->rules->request_deadline_ms;
+    if (job->still.paused)
+        return length_ms;
+    return job->still.unreachable ? length_ms - unreachable_ms(job) : 0;
+}
+
 /* A holder who gave way is no reason to go on, but to give it back: that may take longer. */
 static bool may_not_stop(const struct job *job)
 {
@@ -23,10 +45,11 @@ static bool may_not_stop(const struct job *job)
  * for a job that was resumed late from the moment it may act. */
 static int64_t limit_mono_ms(const struct job *job)
 {
+    int64_t deadline_mono_ms = job_deadline_mono_ms(job);
     if (!may_not_stop(job))
-        return job->deadline_mono_ms;
-    int64_t from = job->deadline_mono_ms > job->settled_at_mono_ms ? job->deadline_mono_ms
-                                                                   : job->settled_at_mono_ms;
+        return deadline_mono_ms;
+    int64_t from =
+        deadline_mono_ms > job->settled_at_mono_ms ? deadline_mono_ms : job->settled_at_mono_ms;
     return from + JOB_LAST_MS;
 }
 
@@ -148,7 +171,7 @@ struct job_action job_change(struct job *job, enum job_state state)
 /* Whoever would only wake up out of time gives up now. */
 struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_mono_ms)
 {
-    if (until_mono_ms >= limit_mono_ms(job))
+    if (until_mono_ms >= limit_mono_ms(job) + movable_ms(job))
         return out_of_time(job, then);
     job->asleep_from = then;
     return (struct job_action){.type = JOB_SLEEP, .until_mono_ms = until_mono_ms};
@@ -156,9 +179,10 @@ struct job_action job_sleep(struct job *job, enum job_state then, int64_t until_
 
 struct job_action job_put_off(struct job *job, enum job_state then, int64_t retry_after_ms)
 {
-    int64_t until_mono_ms =
-        job->now.mono_ms + backoff_ms(job->n_put_off++, retry_after_ms, &job->random);
-    int64_t last_mono_ms = limit_mono_ms(job) - LAST_TRY_MS;
+    /* The breaker's own wait is short, and grows for nobody: all go on as soon as it closes. */
+    int n = job->still.unreachable ? 0 : job->n_put_off++;
+    int64_t until_mono_ms = job->now.mono_ms + backoff_ms(n, retry_after_ms, &job->random);
+    int64_t last_mono_ms = limit_mono_ms(job) + movable_ms(job) - LAST_TRY_MS;
     job->not_before_mono_ms = job->now.mono_ms + retry_after_ms;
     /* Chance alone must not end it before its time: jitter is cut to one last try. */
     if (until_mono_ms > last_mono_ms && job->not_before_mono_ms <= last_mono_ms &&

@@ -44,7 +44,7 @@ struct job_action job_found_active(struct job *job, const struct user_facts *use
 {
     job_take_user(job, user);
     job->password_changed_before_ms = job->resumed ? 0 : user->last_password_change_at_ms;
-    job->password_given_up = job->resumed && job_is_past(job, job->deadline_mono_ms);
+    job->password_given_up = job->resumed && job_is_past(job, job_deadline_mono_ms(job));
     return job_restored(job);
 }
 

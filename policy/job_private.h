@@ -116,6 +116,8 @@ struct job_action job_look_again(struct job *job, enum job_state then, int64_t s
 struct job_action job_refused(struct job *job, const struct directory_answer *answer);
 struct job_action job_fail(struct job *job, enum reason reason);
 bool job_is_past(const struct job *job, int64_t mono_ms);
+/* As it is now: it may move, but never back. */
+int64_t job_deadline_mono_ms(const struct job *job);
 
 /* job_outcome.c */
 struct job_action job_finish(struct job *job, enum reason reason);

@@ -16,6 +16,7 @@ static struct policy_rules rules;
 static struct job job;
 static struct directory_answer answer;
 static struct job_action action;
+static struct standstill still;
 static int64_t passed_ms;
 
 static int the_plain_case(void **state)
@@ -24,6 +25,7 @@ static int the_plain_case(void **state)
     given_rules(&rules);
     given_request(&job.request);
     passed_ms = 0;
+    still = (struct standstill){0};
     return 0;
 }
 
@@ -37,15 +39,16 @@ static struct instant now(void)
 static void start(void)
 {
     job_init(&job, &rules, 1);
-    action = job_step(&job, &(struct job_event){.type = JOB_STARTED, .now = now()});
+    action = job_step(&job, &(struct job_event){.type = JOB_STARTED, .now = now(), .still = still});
 }
 
 static void answered(enum directory_status status)
 {
     assert_int_equal(action.type, JOB_ASK);
     answer.status = status;
-    action =
-        job_step(&job, &(struct job_event){.type = JOB_ANSWERED, .now = now(), .answer = &answer});
+    action = job_step(
+        &job,
+        &(struct job_event){.type = JOB_ANSWERED, .now = now(), .still = still, .answer = &answer});
     memset(&answer, 0, sizeof answer);
 }
 
@@ -53,7 +56,7 @@ static void woken(void)
 {
     assert_int_equal(action.type, JOB_SLEEP);
     passed_ms = action.until_mono_ms - HOUR_MS;
-    action = job_step(&job, &(struct job_event){.type = JOB_WOKEN, .now = now()});
+    action = job_step(&job, &(struct job_event){.type = JOB_WOKEN, .now = now(), .still = still});
 }
 
 static void committed(void)
@@ -469,15 +472,80 @@ static void a_deadline_that_passes_while_the_directory_answers_is_told_so(void *
     assert_ends(REASON_DEADLINE_EXCEEDED);
 }
 
+/* So long the breaker was open, and the worker paused, before the answer that is found(). */
+static void stood_still(int64_t unreachable_ms, int64_t paused_ms)
+{
+    still = (struct standstill){.unreachable_ms = 7 * HOUR_MS, .paused_ms = 5 * HOUR_MS};
+    start(); /* what stood still before concerns nobody */
+    authorised();
+    still.unreachable_ms += unreachable_ms;
+    still.paused_ms += paused_ms;
+}
+
 static void a_job_that_stands_still_gets_its_time_back(void **state)
 {
     (void)state;
-    start();
-    authorised();
-    passed_ms = rules.request_deadline_ms;
-    job.deadline_mono_ms += rules.request_deadline_ms;
+    stood_still(MINUTE_MS, 2 * HOUR_MS);
+    passed_ms = rules.request_deadline_ms + MINUTE_MS + 2 * HOUR_MS - 1;
     found();
     assert_asks(DIRECTORY_TARGET_ROLES);
+    passed_ms++;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_DEADLINE_EXCEEDED);
+}
+
+static void a_breaker_gives_back_no_more_than_the_deadlines_length(void **state)
+{
+    (void)state;
+    stood_still(10 * rules.request_deadline_ms, 0);
+    passed_ms = 2 * rules.request_deadline_ms - 1;
+    found();
+    assert_asks(DIRECTORY_TARGET_ROLES);
+    passed_ms++;
+    answered(DIRECTORY_NOT_FOUND);
+    assert_ends(REASON_DEADLINE_EXCEEDED);
+}
+
+/* The client's answer while the breaker is open, until the job gives up; time passes by the waits
+ * alone. */
+static void held_by_the_breaker_until_it_ends(int64_t wait_ms)
+{
+    int64_t since_ms = passed_ms;
+    still.unreachable = true;
+    for (int n = 0; action.type != JOB_FINISH && n < 10000; n++) {
+        int64_t asked_ms = passed_ms;
+        answer.retry_after_ms = wait_ms;
+        answered(DIRECTORY_BUSY);
+        if (action.type != JOB_SLEEP)
+            break;
+        assert_int_equal(action.until_mono_ms - HOUR_MS, asked_ms + wait_ms); /* does not grow */
+        still.unreachable_ms = action.until_mono_ms - HOUR_MS - since_ms;
+        woken();
+    }
+}
+
+static void a_job_held_by_an_open_breaker_ends_a_deadline_later(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    held_by_the_breaker_until_it_ends(700);
+    assert_ends(REASON_DIRECTORY_UNAVAILABLE);
+    assert_true(passed_ms > 2 * rules.request_deadline_ms - SECOND_MS);
+    assert_true(passed_ms <= 2 * rules.request_deadline_ms);
+}
+
+/* Its last second lasts as long as the breaker is open. */
+static void a_job_short_of_time_outlives_an_outage(void **state)
+{
+    (void)state;
+    up_to_the_restore();
+    passed_ms = rules.request_deadline_ms - 100;
+    still.unreachable = true;
+    answer.retry_after_ms = SECOND_MS;
+    answered(DIRECTORY_BUSY);
+    still.unreachable_ms = SECOND_MS;
+    woken();
+    assert_asks(DIRECTORY_REQUESTER); /* the roles are old: it goes on */
 }
 
 static void not_after_stops_a_change_that_has_not_begun(void **state)
@@ -993,6 +1061,9 @@ int main(void)
         JOB_TEST(a_directory_that_stays_busy_is_unavailable),
         JOB_TEST(a_deadline_that_passes_while_the_directory_answers_is_told_so),
         JOB_TEST(a_job_that_stands_still_gets_its_time_back),
+        JOB_TEST(a_breaker_gives_back_no_more_than_the_deadlines_length),
+        JOB_TEST(a_job_held_by_an_open_breaker_ends_a_deadline_later),
+        JOB_TEST(a_job_short_of_time_outlives_an_outage),
         JOB_TEST(not_after_stops_a_change_that_has_not_begun),
         JOB_TEST(not_after_does_not_stop_a_change_that_has_begun),
         JOB_TEST(a_refusal_is_told_in_the_directorys_words),
