@@ -154,28 +154,19 @@ static void take_one(struct slot *slot, const struct record *record)
     free(items);
 }
 
-/* Jobs that ask a directory which answers. A tenant that is stuck (login or Graph is down) keeps
- * its own waiting; counted here, they would keep those of the others out. */
-static int count_asking(const struct worker *worker)
-{
-    int n = 0;
-    for (int i = 0; i < worker->settings->directory.n_tenants; i++)
-        if (worker->n_asking[i] > 0 && !directory_is_stuck(worker->directory, i))
-            n += worker->n_asking[i];
-    return n;
-}
-
 /* Jobs are taken up only as fast as calls leave and Kafka commits: what would only queue up can as
  * well stay in Kafka, and costs 30 KB here. As many as are on the wire may wait for it, for the
  * journal or for a commit, so that it is never idle, and some more; without that bound a slow
  * commit gathered 2,700 (measured), and repeats a stored outcome each. Jobs that sleep or stand
- * behind another do not count, so a slow user holds nobody. */
+ * behind another do not count, so a slow user holds nobody, nor does a tenant that cannot be
+ * reached: its jobs sleep. When no tenant can, nothing is taken. */
 static bool has_room(const struct worker *worker)
 {
     int n_publishing = worker->n_pending + worker->out.n_publications;
-    return worker->phase == WORKER_RUNNING && !worker->paused && worker->n_slots < SLOTS_MAX &&
+    return worker->phase == WORKER_RUNNING && !worker->still.paused &&
+           !directory_reaches_nobody(worker->directory) && worker->n_slots < SLOTS_MAX &&
            worker->held_bytes < BATCH_BYTES_MAX && worker->ready_first == NULL &&
-           count_asking(worker) + worker->n_fetching + n_publishing <
+           worker->n_asking + worker->n_fetching + n_publishing <
                2 * worker->settings->directory.max_in_flight + JOBS_AHEAD;
 }
 

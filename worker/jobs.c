@@ -182,7 +182,7 @@ void slots_free(struct worker *worker)
 void jobs_run_ready(struct worker *worker)
 {
     struct slot *slot;
-    while (worker->phase == WORKER_RUNNING && !worker->paused &&
+    while (worker->phase == WORKER_RUNNING && !worker->still.paused &&
            (slot = worker->ready_first) != NULL) {
         worker->ready_first = slot->next_ready;
         if (worker->ready_first == NULL)
@@ -214,7 +214,7 @@ static void ask(struct slot *slot)
     }
     call->list = slot->list;
     slot->phase = SLOT_ASKING;
-    slot->worker->n_asking[slot->call.tenant]++;
+    slot->worker->n_asking++;
     directory_ask(slot->worker->directory, call);
 }
 
@@ -257,6 +257,7 @@ void slot_step_event(struct slot *slot, struct job_event *event)
 {
     struct worker *worker = slot->worker;
     event->now = *loop_now(worker->loop);
+    event->still = still_read(&worker->still, slot->call.tenant, event->now.mono_ms);
     event->recent = recent_restores(slot);
     enum job_state from = slot->job.state;
     struct job_action action = job_step(&slot->job, event);
@@ -292,7 +293,7 @@ static void answered(void *context, const struct directory_answer *answer)
 {
     struct slot *slot = context;
     struct worker *worker = slot->worker;
-    worker->n_asking[slot->call.tenant]--;
+    worker->n_asking--;
     struct job_event event = {.type = JOB_ANSWERED, .answer = answer};
     if (slot->parent != NULL)
         event.is_duplicate = batches_claim(slot, answer);

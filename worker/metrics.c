@@ -154,6 +154,14 @@ static void throttled(FILE *page, const struct metrics *metrics, const char *nam
                 metrics->tenants[i].state.throttled_ms > 0);
 }
 
+static void breakers(FILE *page, const struct metrics *metrics, const char *name, const void *field)
+{
+    (void)field;
+    for (int i = 0; i < metrics->n_tenants; i++)
+        fprintf(page, "%s{tenant=\"%s\"} %d\n", name, metrics->tenants[i].name,
+                metrics->tenants[i].state.breaker != BREAKER_CLOSED);
+}
+
 static void tokens(FILE *page, const struct metrics *metrics, const char *name, const void *field)
 {
     (void)field;
@@ -198,6 +206,7 @@ static const struct row rows[] = {
     {OWN "directory_request_duration_seconds", "histogram", "Duration of these exchanges.", histogram, FIELD(directory_ms)},
     {OWN "directory_requests_in_flight", "gauge", "Calls on the wire.", number, FIELD(directory_in_flight)},
     {OWN "directory_throttled", "gauge", "Whether the directory asked the whole tenant to wait.", throttled, TABLE},
+    {OWN "directory_breaker_open", "gauge", "Whether the directory is down: no call leaves but a probe.", breakers, TABLE},
     {OWN "directory_token", "gauge", "Whether a valid token is there.", tokens, TABLE},
     {OWN "token_failures_total", "counter", "Attempts to get a token that failed.", number, FIELD(token_failures)},
     {OWN "credential_expiry_timestamp_seconds", "gauge", "When the credential expires, where that is known.", expiries, TABLE},

@@ -91,8 +91,8 @@ static bool check_journal(const struct worker *worker, char why[WHY_BYTES])
     return n == 0;
 }
 
-/* Neither throttling nor a pause: a restart, or a load balancer that looks elsewhere, cures
- * neither (contract 6). */
+/* Neither throttling, breaker nor a pause: a restart, or a load balancer that looks elsewhere,
+ * cures none of them (contract 6). */
 static const struct {
     const char *name;
     bool (*passes)(const struct worker *worker, char why[WHY_BYTES]);
@@ -175,7 +175,7 @@ static void sample(struct worker *worker)
         metrics->tenants[i] =
             (struct tenant_metrics){.name = worker->settings->directory.tenants[i].name,
                                     .state = directory_tenant_state(worker->directory, i)};
-    metrics->paused = worker->paused;
+    metrics->paused = worker->still.paused;
     metrics->ready = is_ready(worker, NULL);
 }
 
@@ -217,12 +217,15 @@ static void write_outcomes(struct json_out *out, const struct metrics *metrics)
 
 static void write_tenants(struct json_out *out, const struct metrics *metrics)
 {
+    static const char *const breakers[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF_OPEN] = "half-open"};
     json_out_open_array(out, "tenants");
     for (int i = 0; i < metrics->n_tenants; i++) {
         const struct directory_tenant_state *state = &metrics->tenants[i].state;
         json_out_open_object(out, NULL);
         json_out_text(out, "name", metrics->tenants[i].name);
         json_out_bool(out, "token", state->has_token);
+        json_out_text(out, "breaker", breakers[state->breaker]);
         json_out_bool(out, "throttled", state->throttled_ms > 0);
         json_out_number(out, "throttledMs", state->throttled_ms);
         json_out_time(out, "credentialExpiresAt", state->credential_expires_at_ms);
@@ -252,7 +255,7 @@ static const char *phase_word(const struct worker *worker)
 {
     if (worker->terminations > 0)
         return "draining";
-    if (worker->paused)
+    if (worker->still.paused)
         return "paused";
     return worker->phase == WORKER_RUNNING ? "running" : "waiting"; /* for an assignment */
 }

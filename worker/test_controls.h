@@ -10,6 +10,7 @@
  *   generation    transactions do not say which generation of the group they are of
  *   lanes         all records of a partition run one after the other
  *   retry-after   nobody waits as long as the directory says
+ *   breaker       a directory that is down is called as if it were up
  *   freeing       what was published is not freed */
 #ifndef WORKER_TEST_CONTROLS_H
 #define WORKER_TEST_CONTROLS_H

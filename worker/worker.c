@@ -81,6 +81,19 @@ static void on_token(void *context, int tenant, const char *error)
     log_event(LOG_WARNING, "no token", LOG_TEXT("tenant", name), LOG_TEXT("error", error));
 }
 
+static void on_breaker(void *context, int tenant, const char *why)
+{
+    struct worker *worker = context;
+    const char *name = worker->settings->directory.tenants[tenant].name;
+    int64_t now_mono_ms = loop_now(worker->loop)->mono_ms;
+    still_set_unreachable(&worker->still, tenant, why != NULL, now_mono_ms);
+    if (why != NULL)
+        log_event(LOG_WARNING, "directory unreachable, its tenant's restores wait",
+                  LOG_TEXT("tenant", name), LOG_TEXT("detail", why));
+    else
+        log_event(LOG_INFO, "directory reachable again", LOG_TEXT("tenant", name));
+}
+
 /* ---- signals --------------------------------------------------------------------------------- */
 
 static void on_signal(void *context, uint32_t events)
@@ -100,9 +113,10 @@ static void on_signal(void *context, uint32_t events)
     case SIGHUP: worker->reload(worker); break;
     case SIGUSR1:
     case SIGUSR2:
-        worker->paused = info.ssi_signo == SIGUSR1;
+        still_set_paused(&worker->still, info.ssi_signo == SIGUSR1,
+                         loop_now(worker->loop)->mono_ms);
         worker->records_may_wait = true;
-        log_event(LOG_INFO, worker->paused ? "paused" : "resumed");
+        log_event(LOG_INFO, worker->still.paused ? "paused" : "resumed");
         break;
     default: break;
     }
@@ -238,6 +252,7 @@ static int open_directory(struct worker *worker)
     char error[512];
     settings->on_call = on_call;
     settings->on_token = on_token;
+    settings->on_breaker = on_breaker;
     settings->context = worker;
     int rc = directory_new(settings, worker->loop, &worker->directory, error, sizeof error);
     return rc == 0 ? 0 : given_up(worker, EX_CONFIG, "cannot call the directory", error);

@@ -19,6 +19,7 @@
 #include "worker/password.h"
 #include "worker/restore_count.h"
 #include "worker/settings.h"
+#include "worker/still.h"
 
 /* Unfinished jobs at most (P3): beyond it partitions are no longer taken from. The last record
  * taken may have `users`, and each of them counts. */
@@ -102,7 +103,7 @@ struct worker {
     struct rules_version *rules;
     enum worker_phase phase;
     int exit_code;
-    bool paused;
+    struct still still;
     bool reload_refused; /* the last SIGHUP's */
     struct metrics metrics;
     struct admin *admin; /* NULL: off */
@@ -121,7 +122,7 @@ struct worker {
     struct slot *slots;
     struct slot *free_slots; /* by `after`; the last one freed first: its pages are touched */
     int n_slots;
-    int n_asking[TENANTS_MAX];
+    int n_asking; /* jobs with a call on the wire, or in a queue for it */
     struct restore_count restored[TENANTS_MAX]; /* since the start */
     struct slot *ready_first, *ready_last;
     uint64_t next_seed;

@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Calls on the wire and nothing heard for so long: the tenant is stuck. */
-enum { SILENT_MS = 2 * SECOND_MS };
-
 static struct call_queue *queue_for(struct directory *directory, const struct directory_call *call)
 {
     struct tenant *tenant = &directory->tenants[call->tenant];
@@ -91,7 +88,10 @@ static void send_call(struct tenant *tenant, struct directory_call *call)
     struct directory *directory = tenant->directory;
     struct token *token = token_current(&tenant->token);
     int64_t wait_ms = throttle_wait_ms(&tenant->throttle, loop_read_mono_ms());
-    if (token == NULL)
+    int64_t hold_ms = reach_wait_ms(tenant);
+    if (hold_ms > 0)
+        directory_answer_unsent(directory, call, DIRECTORY_BUSY, hold_ms);
+    else if (token == NULL)
         directory_answer_unsent(directory, call, DIRECTORY_DENIED, 0);
     else if (wait_ms > 0)
         directory_answer_unsent(directory, call, DIRECTORY_BUSY,
@@ -102,7 +102,7 @@ static void send_call(struct tenant *tenant, struct directory_call *call)
         exchange_start(tenant, call, token);
 }
 
-static bool waits_for_token(const struct tenant *tenant)
+bool tenant_waits_for_token(const struct tenant *tenant)
 {
     return token_current(&tenant->token) == NULL && !token_refused(&tenant->token);
 }
@@ -121,7 +121,9 @@ static bool send_next(struct directory *directory)
     for (int i = 0; i < directory->n_tenants; i++) {
         struct tenant *tenant = &directory->tenants[directory->turn];
         directory->turn = (directory->turn + 1) % directory->n_tenants;
-        if (waits_for_token(tenant) || !has_slot(tenant))
+        /* What an open breaker holds needs neither. */
+        if (tenant->reach.breaker.state == BREAKER_CLOSED &&
+            (tenant_waits_for_token(tenant) || !has_slot(tenant)))
             continue;
         /* Changes first: a change that waits too long loses its proof and costs another commit. */
         struct directory_call *call = queue_take(&tenant->changes);
@@ -172,6 +174,7 @@ static void on_token_change(void *context, const char *error)
     const struct directory_settings *settings = directory->settings;
     if (settings->on_token != NULL)
         settings->on_token(settings->context, (int)(tenant - directory->tenants), error);
+    reach_token_changed(tenant);
     directory_wake(directory);
 }
 
@@ -189,6 +192,11 @@ static int start_tenant(struct directory *directory, int number, char *reterr, s
     if (rc == -EMSGSIZE)
         (void)snprintf(reterr, reterr_bytes, "tenant %s: the credential or a URL is too long",
                        settings->name);
+    if (rc < 0)
+        return rc;
+    rc = reach_init(tenant);
+    if (rc < 0)
+        token_source_deinit(&tenant->token);
     return rc;
 }
 
@@ -196,7 +204,8 @@ static int start(struct directory *directory, char *reterr, size_t reterr_bytes)
 {
     const struct directory_settings *settings = directory->settings;
     struct http_settings http = {.ca_file = settings->ca_file,
-                                 .connections_max = settings->max_in_flight + settings->n_tenants,
+                                 .connections_max =
+                                     settings->max_in_flight + 2 * settings->n_tenants,
                                  .timeout_ms = settings->request_timeout_ms};
     int rc = http_new(directory->loop, &http, &directory->http);
     if (rc < 0)
@@ -256,12 +265,12 @@ bool directory_ready(const struct directory *directory)
     return true;
 }
 
-bool directory_is_stuck(const struct directory *directory, int number)
+bool directory_reaches_nobody(const struct directory *directory)
 {
-    const struct tenant *tenant = &directory->tenants[number];
-    int64_t silent_ms = loop_now(directory->loop)->mono_ms - tenant->heard_at_mono_ms;
-    return waits_for_token(tenant) || tenant->silent ||
-           (tenant->n_busy > 0 && silent_ms > SILENT_MS);
+    for (int i = 0; i < directory->n_tenants; i++)
+        if (directory->tenants[i].reach.breaker.state == BREAKER_CLOSED)
+            return false;
+    return directory->n_tenants > 0;
 }
 
 struct directory_tenant_state directory_tenant_state(const struct directory *directory, int number)
@@ -272,6 +281,7 @@ struct directory_tenant_state directory_tenant_state(const struct directory *dir
         .credential_expires_at_ms = certificate != NULL ? certificate->expires_at_ms : 0,
         .has_token = token_current(&tenant->token) != NULL,
         .is_refused = token_refused(&tenant->token),
+        .breaker = tenant->reach.breaker.state,
         .throttled_ms = throttle_wait_ms(&tenant->throttle, loop_now(directory->loop)->mono_ms),
     };
 }
@@ -290,6 +300,7 @@ void directory_free(struct directory *directory)
     for (int i = 0; i < directory->n_exchanges; i++)
         exchange_deinit(&directory->exchanges[i]);
     for (int i = 0; i < directory->n_tenants; i++) {
+        reach_deinit(&directory->tenants[i]);
         token_source_deinit(&directory->tenants[i].token);
         requesters_deinit(&directory->tenants[i].requesters);
     }

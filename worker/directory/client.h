@@ -5,6 +5,7 @@
 #include "worker/directory/clock.h"
 #include "worker/directory/http.h"
 #include "worker/directory/queue.h"
+#include "worker/directory/reach.h"
 #include "worker/directory/requesters.h"
 #include "worker/directory/throttle.h"
 #include "worker/directory/token.h"
@@ -16,8 +17,7 @@ struct tenant {
     struct call_queue changes, reads; /* for a slot, and for the token */
     struct requesters requesters;
     int n_busy;
-    bool silent;              /* the last call on the wire brought no reply */
-    int64_t heard_at_mono_ms; /* the last reply; or a call left when none was on the wire */
+    struct reach reach;
 };
 
 enum { EXCHANGE_HEADERS_MAX = 5 };
@@ -67,6 +67,8 @@ void directory_enqueue(struct directory *directory, struct directory_call *call)
 /* An answer that cost no exchange, at once: not from inside directory_ask. */
 void directory_answer_unsent(struct directory *directory, struct directory_call *call,
                              enum directory_status status, int64_t retry_after_ms);
+/* Nothing of it can leave, and it is not known whether a token will come. */
+bool tenant_waits_for_token(const struct tenant *tenant);
 /* The queues will be looked at soon, never from inside this. */
 void directory_wake(struct directory *directory);
 

@@ -5,6 +5,7 @@
 
 #include "policy/directory.h"
 #include "policy/job.h"
+#include "worker/directory/breaker.h"
 #include "worker/loop.h"
 
 struct directory;
@@ -49,10 +50,12 @@ struct directory_settings {
     /* For the owner's log and metrics; either may be NULL. Not to be used to ask or abandon.
      * on_call: one HTTP exchange ended; an operation may take several, so the answer's facts may
      * be incomplete. call->fault says why there was no reply. Answers that cost no exchange are
-     * not reported. on_token: `error` is "" when a token came. */
+     * not reported. on_token: `error` is "" when a token came. on_breaker: it opened, and why; or
+     * (NULL) it closed. */
     void (*on_call)(void *context, const struct directory_call *call,
                     const struct directory_answer *answer, int64_t duration_ms);
     void (*on_token)(void *context, int tenant, const char *error);
+    void (*on_breaker)(void *context, int tenant, const char *why);
     void *context;
 };
 
@@ -82,8 +85,9 @@ struct directory_call {
 int directory_new(const struct directory_settings *settings, struct loop *loop,
                   struct directory **ret_directory, char *reterr, size_t reterr_bytes);
 /* Waits for a slot, for the tenant's token, or for a look-up of the same requester that is under
- * way. A call that could not leave within request_timeout_ms is answered BUSY; DENIED, when the
- * tenant's credential is refused; UNPROVEN, when its proof has run out. */
+ * way. A call that could not leave within request_timeout_ms is answered BUSY, and with a wait at
+ * once while the tenant's breaker is open; DENIED, when the tenant's credential is refused;
+ * UNPROVEN, when its proof has run out. */
 void directory_ask(struct directory *directory, struct directory_call *call);
 /* The caller goes away (a revoke): no answer will come. True: the call was not on the wire yet, or
  * only reads, and is forgotten. False: a change is on the wire; `on_answer` still comes, and only
@@ -91,13 +95,13 @@ void directory_ask(struct directory *directory, struct directory_call *call);
 bool directory_abandon(struct directory *directory, struct directory_call *call);
 /* A token for every tenant is there. */
 bool directory_ready(const struct directory *directory);
-/* The tenant does not answer: no token came yet, or calls are on the wire and no reply comes. Its
- * calls wait, or end as BUSY; those of other tenants go on. */
-bool directory_is_stuck(const struct directory *directory, int tenant);
+/* Every tenant's breaker is open. */
+bool directory_reaches_nobody(const struct directory *directory);
 /* What the admin pages say of a tenant. */
 struct directory_tenant_state {
     bool has_token;
-    bool is_refused;                  /* no token, and none will be given for this credential */
+    bool is_refused; /* no token, and none will be given for this credential */
+    enum breaker_state breaker;
     int64_t throttled_ms;             /* nothing leaves for so long yet; 0: not throttled */
     int64_t credential_expires_at_ms; /* wall clock; 0: not known, a client secret does not tell */
 };

@@ -103,7 +103,7 @@ static void count_busy(struct tenant *tenant)
     if (tenant->n_busy >= directory->own_slots)
         directory->n_shared_busy++;
     if (tenant->n_busy++ == 0)
-        tenant->heard_at_mono_ms = loop_read_mono_ms();
+        reach_awaits(tenant);
 }
 
 void exchange_start(struct tenant *tenant, struct directory_call *call, struct token *token)
@@ -214,10 +214,7 @@ static void take_reply(struct exchange *exchange)
     reply_answer(&asked, reply, answer, exchange->url);
     exchange->call->fault = exchange->transfer.fault;
     int64_t now_mono_ms = loop_read_mono_ms();
-    if (reply->fate != REPLY_UNPROVEN)
-        exchange->tenant->silent = reply->fate != REPLY_WHOLE;
-    if (reply->fate == REPLY_WHOLE)
-        exchange->tenant->heard_at_mono_ms = now_mono_ms;
+    reach_take(exchange->tenant, reply);
     if (test_without("retry-after"))
         answer->retry_after_ms = 0;
     if (answer->retry_after_ms > 0) {
@@ -240,6 +237,7 @@ static void on_done(void *context)
     if (exchange->answer.http_status == 401 && !exchange->call->asked_again) {
         /* Certainly not done; once more, with a fresh token. */
         token_reject(&exchange->tenant->token, exchange->token);
+        reach_awaits(exchange->tenant);
         struct directory_call *call = detach(exchange);
         call->asked_again = true;
         give_back(exchange);

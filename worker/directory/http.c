@@ -294,6 +294,12 @@ int transfer_init(struct transfer *transfer, struct http *http)
     return 0;
 }
 
+void transfer_stand_alone(struct transfer *transfer, int timeout_ms)
+{
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
 void transfer_deinit(struct transfer *transfer)
 {
     transfer_cancel(transfer);

@@ -50,6 +50,9 @@ void http_free(struct http *http);
 
 /* on_done and context stand. -errno. */
 int transfer_init(struct transfer *transfer, struct http *http);
+/* From now on over a connection of its own each time, and with a time-out of its own: the one kept
+ * open may be dead without a word. */
+void transfer_stand_alone(struct transfer *transfer, int timeout_ms);
 void transfer_deinit(struct transfer *transfer);
 void transfer_start(struct transfer *transfer);
 /* Closes its connection if it is running; on_done does not come. */

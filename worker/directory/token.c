@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Renewed 5 minutes ahead, of a short life a fifth. Failed attempts: 1 s, 2 s, ... 60 s apart, the
- * later half of it at random, never sooner than Retry-After. */
+/* Renewed 5 minutes ahead, of a short life a fifth. Failed attempts: 1 s, 2 s apart, so that a
+ * login service that is back is found at once; a credential that was refused is tried 1 s, 2 s, ...
+ * 60 s apart. The later half of it at random, never sooner than Retry-After. */
 enum {
     RENEW_AHEAD_MS = 5 * MINUTE_MS,
     RENEW_AHEAD_PART = 5,
     RETRY_FIRST_MS = SECOND_MS,
-    RETRY_LAST_MS = MINUTE_MS,
+    RETRY_LAST_MS = 2 * SECOND_MS,
+    RETRY_REFUSED_LAST_MS = MINUTE_MS,
     LIFE_MAX_S = 24 * 60 * 60, /* claims beyond this only save a renewal a day */
 };
 
@@ -110,11 +112,12 @@ static void retry_later(struct token_source *source)
 {
     const struct reply *reply = &source->transfer.reply;
     int64_t wait_ms = RETRY_FIRST_MS;
-    for (int i = 0; i < source->n_failures && wait_ms < RETRY_LAST_MS; i++)
+    int64_t last_ms = source->refused ? RETRY_REFUSED_LAST_MS : RETRY_LAST_MS;
+    for (int i = 0; i < source->n_failures && wait_ms < last_ms; i++)
         wait_ms *= 2;
     source->n_failures++;
-    if (wait_ms > RETRY_LAST_MS)
-        wait_ms = RETRY_LAST_MS;
+    if (wait_ms > last_ms)
+        wait_ms = last_ms;
     wait_ms = wait_ms / 2 + throttle_jitter_ms(wait_ms / 2);
     int64_t floor_ms = retry_after_parse(reply->retry_after, loop_now(source->loop)->directory_ms);
     if (reply->fate == REPLY_WHOLE && floor_ms > wait_ms)

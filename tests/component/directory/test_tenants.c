@@ -91,9 +91,14 @@ static bool sick_has_its_slots(void *context)
     return scripted_server_count(two->fixture->server, "GET", "/v1.0/") == 6;
 }
 
-static bool sick_is_stuck(void *context)
+static enum breaker_state breaker(const struct two *two, int tenant)
 {
-    return directory_is_stuck(((struct two *)context)->fixture->directory, SICK);
+    return directory_tenant_state(two->fixture->directory, tenant).breaker;
+}
+
+static bool sick_is_open(void *context)
+{
+    return breaker(context, SICK) != BREAKER_CLOSED;
 }
 
 /* 8 slots: 2 are each tenant's own, 4 are for whoever comes first. */
@@ -110,8 +115,9 @@ static void a_silent_directory_keeps_slots_from_nobody_else(void **state)
     assert_int_equal(answered(two, SICK), 0);
     assert_int_equal(directory_in_flight(two->fixture->directory), 6);
     assert_true(sick_has_its_slots(two));
-    fixture_turn_until(two->fixture, sick_is_stuck, two); /* 2 s later */
-    assert_false(directory_is_stuck(two->fixture->directory, WELL));
+    fixture_turn_until(two->fixture, sick_is_open, two); /* 5 s later */
+    assert_int_equal(breaker(two, WELL), BREAKER_CLOSED);
+    assert_false(directory_reaches_nobody(two->fixture->directory));
 }
 
 static void a_login_that_is_down_holds_no_slot_and_no_other_tenant(void **state)
@@ -124,8 +130,11 @@ static void a_login_that_is_down_holds_no_slot_and_no_other_tenant(void **state)
     fixture_turn_until(two->fixture, well_is_answered, two);
     assert_int_equal(answered(two, SICK), 0);
     assert_int_equal(directory_in_flight(two->fixture->directory), 0);
-    assert_true(sick_is_stuck(two));
-    assert_false(directory_is_stuck(two->fixture->directory, WELL));
+    fixture_turn_until(two->fixture, sick_is_open, two);
+    for (int i = 0; i < CALLS; i++)
+        asking_wait(&two->asked[SICK][i]);
+    check_status(&two->asked[SICK][0], DIRECTORY_BUSY, 0);
+    assert_int_equal(breaker(two, WELL), BREAKER_CLOSED);
 }
 
 static void throttle_for_a_minute(void *context, const struct scripted_request *request,
@@ -147,7 +156,7 @@ static void a_throttled_tenant_closes_itself_alone(void **state)
     fixture_turn_until(two->fixture, well_is_answered, two);
     for (int i = 0; i < CALLS; i++)
         check_status(&two->asked[WELL][i], DIRECTORY_YES, 200);
-    assert_false(sick_is_stuck(two)); /* its calls end at once and count for nobody */
+    assert_int_equal(breaker(two, SICK), BREAKER_CLOSED); /* throttling is an answer */
 }
 
 static bool refused_all(void *context)

@@ -66,7 +66,8 @@ static void fill(struct metrics *metrics)
     metrics->tenants[0] =
         (struct tenant_metrics){.name = "contoso", .state = {.has_token = true, .throttled_ms = 1}};
     metrics->tenants[1] = (struct tenant_metrics){
-        .name = "fabrikam", .state = {.credential_expires_at_ms = INT64_C(1795348345000)}};
+        .name = "fabrikam",
+        .state = {.breaker = BREAKER_OPEN, .credential_expires_at_ms = INT64_C(1795348345000)}};
 }
 
 static void the_page_is_the_text_that_prometheus_reads(void **state)
