@@ -253,7 +253,10 @@ static void watch_finish(struct run *run, const struct watch *watch)
     const struct outcome *outcome = &run->job.outcome;
     const struct world *world = watch->world;
     bool another = run->world.restored_at_ms != 0 && world->n_restored == 0;
-    int64_t until_ms = watch->first_started_at_ms + run->rules.request_deadline_ms;
+    int64_t length_ms = run->rules.request_deadline_ms;
+    struct standstill still = world_still(world);
+    int64_t unreachable_ms = still.unreachable_ms < length_ms ? still.unreachable_ms : length_ms;
+    int64_t until_ms = watch->first_started_at_ms + length_ms + unreachable_ms + still.paused_ms;
     if (watch->settled_at_ms > until_ms)
         until_ms = watch->settled_at_ms;
     expect(run, world->now_ms <= until_ms + JOB_LAST_MS + REQUEST_TIMEOUT_MS + SECOND_MS,
@@ -337,9 +340,28 @@ static void ask_by_name(struct run *run, struct world *world, struct directory_a
     world->user_deleted |= question.operation == DIRECTORY_DELETE_USER;
 }
 
+static struct job_action step(struct run *run, const struct watch *watch, struct job_event event)
+{
+    event.now = world_now(watch->world);
+    if (run->control != CONTROL_TIME_RUNS)
+        event.still = world_still(watch->world);
+    return job_step(&run->job, &event);
+}
+
+/* The call did not leave, and is no news of the directory. */
+static struct job_action hold(struct run *run, struct watch *watch)
+{
+    static struct directory_answer answer;
+    answer = (struct directory_answer){.status = DIRECTORY_BUSY, .retry_after_ms = HELD_MS};
+    run->n_held++;
+    return step(run, watch, (struct job_event){.type = JOB_ANSWERED, .answer = &answer});
+}
+
 static struct job_action ask(struct run *run, struct watch *watch)
 {
     static struct directory_answer answer;
+    if (world_still(watch->world).unreachable)
+        return hold(run, watch);
     enum fault fault = next_fault(run);
     run->n_calls++;
     world_ask(watch->world, &run->job.question, fault, run->n_incarnations, &answer);
@@ -353,9 +375,7 @@ static struct job_action ask(struct run *run, struct watch *watch)
         answer.retry_after_ms = 0;
     if (run->control == CONTROL_AGE_UNTOLD)
         answer.requester_age_ms = 0;
-    return job_step(&run->job, &(struct job_event){.type = JOB_ANSWERED,
-                                                   .now = world_now(watch->world),
-                                                   .answer = &answer});
+    return step(run, watch, (struct job_event){.type = JOB_ANSWERED, .answer = &answer});
 }
 
 /* One action, up to the next. */
@@ -369,14 +389,13 @@ static struct job_action carry_out(struct run *run, struct watch *watch, struct 
         commit(run, watch);
         watch->may_change = true;
         trace(run, "intent: committed\n");
-        return job_step(&run->job,
-                        &(struct job_event){.type = JOB_COMMITTED, .now = world_now(world)});
+        return step(run, watch, (struct job_event){.type = JOB_COMMITTED});
     case JOB_SLEEP:
         expect(run, action.until_mono_ms >= world->now_ms, "nobody sleeps backwards");
         if (action.until_mono_ms > world->now_ms)
             world_wait_until(world, action.until_mono_ms);
         trace(run, "sleep\n");
-        return job_step(&run->job, &(struct job_event){.type = JOB_WOKEN, .now = world_now(world)});
+        return step(run, watch, (struct job_event){.type = JOB_WOKEN});
     case JOB_FINISH: break;
     }
     assert(false && "finished");
@@ -400,7 +419,7 @@ static struct job_action take_up(struct run *run, struct watch *watch)
     run->n_incarnations++;
     run->job.request = run->request;
     job_init(&run->job, &run->rules, run->seed + (uint64_t)run->n_incarnations);
-    struct job_event event = {.type = JOB_STARTED, .now = world_now(world)};
+    struct job_event event = {.type = JOB_STARTED};
     if (watch->intent_exists && run->control != CONTROL_JOURNAL_FORGETS) {
         watch->settled_at_ms = world->now_ms + PROOF_MS + REQUEST_TIMEOUT_MS;
         event.type = JOB_RESUMED;
@@ -410,7 +429,7 @@ static struct job_action take_up(struct run *run, struct watch *watch)
     } else {
         watch->first_started_at_ms = world->now_ms;
     }
-    return job_step(&run->job, &event);
+    return step(run, watch, event);
 }
 
 /* The process dies at this action; another takes the job up. */
@@ -443,7 +462,7 @@ void run_restore(struct run *run)
     watch.place_at_start = run->world.place;
     run->broken = NULL;
     run->says_nothing_new = false;
-    run->n_faults_used = run->n_actions = run->n_incarnations = run->n_calls = 0;
+    run->n_faults_used = run->n_actions = run->n_incarnations = run->n_calls = run->n_held = 0;
     run->trace[0] = '\0';
 
     struct job_action action = take_up(run, &watch);

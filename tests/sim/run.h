@@ -5,6 +5,7 @@
 
 #include "tests/sim/world.h"
 
+enum { HELD_MS = 700 }; /* what an open breaker tells to wait */
 enum { EVENTS_MAX = 8, TRACE_BYTES = 4096, INCARNATIONS_MAX = 4, RESTART_MS = 2 * SECOND_MS };
 
 /* How the process dies at an action. */
@@ -34,6 +35,7 @@ enum control {
     CONTROL_NO_SETTLING,        /* an earlier incarnation's call is not waited for */
     CONTROL_RETRY_AFTER_UNTOLD, /* the directory's Retry-After does not reach the job */
     CONTROL_HOLDER_BY_NAME,     /* whoever bears the name is taken for its holder */
+    CONTROL_TIME_RUNS,          /* nobody tells the job that time stands still */
     CONTROL_AGE_UNTOLD,         /* roles from the client's cache pass for new ones */
 };
 
@@ -54,7 +56,7 @@ struct run {
     bool says_nothing_new; /* a fault befell a call on which it means the same as another */
     int n_actions;
     int n_incarnations;
-    int n_calls;
+    int n_calls, n_held;
     bool changes[512]; /* per action: asks for a change */
     char trace[TRACE_BYTES];
 };

@@ -693,6 +693,97 @@ static void past_the_deadline_nobody_is_restored_any_more(void **state)
     assert_int_equal(run.world.place, PLACE_BIN);
 }
 
+static void outage(int64_t from_ms, int64_t until_ms)
+{
+    run.world.open_from_ms = from_ms;
+    run.world.open_until_ms = until_ms;
+}
+
+/* Nineteen seconds of outage and then a Retry-After of seven, with twenty seconds of time. */
+static void an_outage_costs_a_job_no_time(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    outage(CALL_MS, 19 * SECOND_MS);
+    fault(FAULT_BUSY);
+    struct world world = run.world;
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_true(run.n_held > 20);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    assert_true(run.world.now_ms - HOUR_MS > run.rules.request_deadline_ms);
+
+    run.world = world;
+    run.control = CONTROL_TIME_RUNS;
+    run_restore(&run);
+    assert_int_equal(run.job.outcome.reason, REASON_DIRECTORY_UNAVAILABLE);
+}
+
+static void an_outage_gives_a_job_its_deadline_once_more_and_no_longer(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    outage(CALL_MS, HOUR_MS);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_DIRECTORY_UNAVAILABLE);
+    assert_in_range(run.world.now_ms - HOUR_MS, 39 * SECOND_MS, 40 * SECOND_MS);
+    assert_int_equal(run.world.place, PLACE_BIN);
+}
+
+static void an_outage_after_a_lost_restore_ends_in_hands_at_last(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    outage(SECOND_MS / 2, HOUR_MS); /* the restore is on the wire, and done */
+    fault(FAULT_LOST_AFTER);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.world.n_restored, 1);
+    assert_int_equal(run.job.outcome.reason, REASON_NEEDS_HANDS);
+    assert_in_range(run.world.now_ms - HOUR_MS, 159 * SECOND_MS, 161 * SECOND_MS);
+}
+
+static int count(const char *trace, const char *line)
+{
+    int n = 0;
+    for (; (trace = strstr(trace, line)) != NULL; trace++)
+        n++;
+    return n;
+}
+
+/* It may begin at any moment of a restore. Roles that grew old meanwhile are read again. */
+static void an_outage_at_any_moment_delays_a_restore_and_no_more(void **state)
+{
+    (void)state;
+    enum { LENGTH_MS = 70 * SECOND_MS };
+    struct world world = run.world;
+    for (int from_ms = 0; from_ms < SECOND_MS; from_ms += CALL_MS / 4) {
+        run.world = world;
+        outage(from_ms, from_ms + LENGTH_MS);
+        run_restore(&run);
+        assert_null(run.broken);
+        assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+        assert_int_equal(run.world.n_password_writes, 1);
+        assert_int_equal(count(run.trace, "intent: committed"), 1);
+        assert_true(run.world.now_ms - HOUR_MS <= from_ms + LENGTH_MS + HELD_MS + 2 * SECOND_MS);
+    }
+}
+
+static void a_pause_costs_a_job_no_time(void **state)
+{
+    (void)state;
+    run.rules.request_deadline_ms = 20 * SECOND_MS;
+    run.world.paused_from_ms = CALL_MS;
+    run.world.paused_until_ms = 30 * SECOND_MS;
+    run.world.retry_after_ms = 25 * SECOND_MS;
+    fault(FAULT_BUSY);
+    run_restore(&run);
+    assert_null(run.broken);
+    assert_int_equal(run.job.outcome.reason, REASON_RESTORED);
+    assert_true(run.world.now_ms - HOUR_MS > run.rules.request_deadline_ms);
+}
+
 /* A bin that shows the user for longer than JOB_CERTAIN_MS: the restore is the arbiter. */
 static void a_bin_that_lags_costs_a_call_and_no_more(void **state)
 {
@@ -862,6 +953,11 @@ int main(void)
         STORY(removed_addresses_survive_a_crash),
         STORY(past_the_deadline_a_resumed_restore_sets_no_password),
         STORY(past_the_deadline_nobody_is_restored_any_more),
+        STORY(an_outage_costs_a_job_no_time),
+        STORY(an_outage_gives_a_job_its_deadline_once_more_and_no_longer),
+        STORY(an_outage_after_a_lost_restore_ends_in_hands_at_last),
+        STORY(an_outage_at_any_moment_delays_a_restore_and_no_more),
+        STORY(a_pause_costs_a_job_no_time),
         STORY(a_bin_that_lags_costs_a_call_and_no_more),
         STORY(who_is_deleted_again_after_a_crash_stays_deleted),
         STORY(who_is_deleted_again_after_a_lost_restore_stays_deleted),

@@ -33,6 +33,30 @@ struct instant world_now(const struct world *world)
         .wall_ms = wall_ms, .directory_ms = wall_ms + DIRECTORY_AHEAD_MS, .mono_ms = world->now_ms};
 }
 
+/* Of the time so far, that between the two. */
+static int64_t passed_between_ms(const struct world *world, int64_t from_ms, int64_t until_ms)
+{
+    int64_t passed_ms = world->now_ms - HOUR_MS;
+    int64_t end_ms = passed_ms < until_ms ? passed_ms : until_ms;
+    return end_ms > from_ms ? end_ms - from_ms : 0;
+}
+
+static bool is_between(const struct world *world, int64_t from_ms, int64_t until_ms)
+{
+    int64_t passed_ms = world->now_ms - HOUR_MS;
+    return passed_ms >= from_ms && passed_ms < until_ms;
+}
+
+struct standstill world_still(const struct world *world)
+{
+    return (struct standstill){
+        .paused_ms = passed_between_ms(world, world->paused_from_ms, world->paused_until_ms),
+        .unreachable_ms = passed_between_ms(world, world->open_from_ms, world->open_until_ms),
+        .paused = is_between(world, world->paused_from_ms, world->paused_until_ms),
+        .unreachable = is_between(world, world->open_from_ms, world->open_until_ms),
+    };
+}
+
 static bool bears(enum place place, const char *own_name, const char *name)
 {
     return place == PLACE_ACTIVE && text_equal_ignore_case(own_name, name);

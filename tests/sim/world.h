@@ -54,6 +54,9 @@ struct world {
     bool manager_is_nobody;
     bool password_refused;
     int64_t retry_after_ms; /* of FAULT_BUSY */
+    /* Since its start; from == until: never. The breaker is open, so that no call leaves; the
+     * worker is paused, which stops no job that has begun. */
+    int64_t open_from_ms, open_until_ms, paused_from_ms, paused_until_ms;
 
     /* what happens to it */
     int64_t now_ms; /* monotonic */
@@ -82,6 +85,8 @@ struct world {
 
 void world_start(struct world *world);
 struct instant world_now(const struct world *world);
+/* Up to now, and now. */
+struct standstill world_still(const struct world *world);
 /* Time passes; what is under way arrives. */
 void world_wait_until(struct world *world, int64_t now_ms);
 
