@@ -66,7 +66,7 @@ const struct journal_entry *intake_find(const struct slot *slot, const struct jo
 {
     const struct journal_entry *entry =
         request_consumer_journal_find(slot->worker->consumer, slot->partition_id, key);
-    if (entry != NULL && entry->state == JOURNAL_DONE && test_without("done-records"))
+    if (entry != NULL && test_without(entry->state == JOURNAL_DONE ? "done-records" : "intents"))
         return NULL;
     return entry;
 }
@@ -112,7 +112,7 @@ static void refuse_record(struct slot *slot, const struct record *record,
 {
     struct worker *worker = slot->worker;
     struct request_envelope cause = {0};
-    if (is_answered_under_offset(slot)) {
+    if (is_answered_under_offset(slot) || test_without("dead-letters")) {
         intake_skip(slot);
         return;
     }
@@ -251,8 +251,9 @@ enum journal_verdict intake_decide(struct slot *slot, const struct journal_entry
     request_uuid(&slot->job.request, "journal", key_text);
     slot->journal_key = make_key(key_text);
     *ret_entry = intake_find(slot, &slot->journal_key);
-    return journal_decide(*ret_entry, slot->open.offset, loop_now(worker->loop)->wall_ms,
-                          worker->settings->dedupe_window_ms);
+    return journal_decide(*ret_entry,
+                          test_without("journal-offsets") ? INT64_MAX : slot->open.offset,
+                          loop_now(worker->loop)->wall_ms, worker->settings->dedupe_window_ms);
 }
 
 void intake_fetch(struct slot *slot, const struct journal_entry *entry)

@@ -2,6 +2,7 @@
 #include "worker/log.h"
 #include "worker/secret_file.h"
 #include "worker/settings.h"
+#include "worker/test_controls.h"
 #include "worker/worker.h"
 
 #include "producers/jwe.h"
@@ -160,7 +161,8 @@ int main(int argc, char **argv)
     if (!parse_options(argc, argv, &options, &exit_code))
         return exit_code;
     /* Tokens and passwords are in memory: no core dump, no ptrace by the same user (P5). */
-    (void)prctl(PR_SET_DUMPABLE, 0);
+    if (!test_without("undumpable"))
+        (void)prctl(PR_SET_DUMPABLE, 0);
     /* A peer that hangs up is an error of that write, for curl as for the log. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (access(options.config, F_OK) != 0) {

@@ -3,15 +3,25 @@
  * guards off; anywhere else, the release above all, this is the constant false and the guards
  * cannot be reached.
  *
- *   prereq        libcurl may send a change again by itself
- *   proof         a change leaves however old its intent is
- *   settling      a resumed job does not wait for what its predecessor sent
- *   done-records  the journal's outcomes are not believed
- *   generation    transactions do not say which generation of the group they are of
- *   lanes         all records of a partition run one after the other
- *   retry-after   nobody waits as long as the directory says
- *   breaker       a directory that is down is called as if it were up
- *   freeing       what was published is not freed */
+ *   prereq           libcurl may send a change again by itself
+ *   proof            a change leaves however old its intent is
+ *   settling         a resumed job does not wait for what its predecessor sent
+ *   done-records     the journal's outcomes are not believed
+ *   intents          the journal's intents are not believed
+ *   journal-offsets  what is done is told again, also for records that it was done for
+ *   generation       transactions do not say which generation of the group they are of
+ *   held             a job goes on when its partition is another's by now
+ *   fencing          who lost its name to another process goes on
+ *   lanes            all records of a partition run one after the other
+ *   key-order        records of one key do not wait for each other
+ *   retry-after      nobody waits as long as the directory says
+ *   breaker          a directory that is down is called as if it were up
+ *   freeing          what was published is not freed
+ *   secrecy          the log shows each new password
+ *   undumpable       the process may be dumped and read
+ *   dead-letters     what is no request is passed over in silence
+ *   drain            SIGTERM ends the process where it stands
+ *   grace            SIGTERM waits for open calls however long they take */
 #ifndef WORKER_TEST_CONTROLS_H
 #define WORKER_TEST_CONTROLS_H
 

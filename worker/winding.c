@@ -2,6 +2,7 @@
  * awaited, then the last batch, then what is left is let go: the journal knows it, and what comes
  * back later only unlocks its lane (design 6). */
 #include "worker/log.h"
+#include "worker/test_controls.h"
 #include "worker/worker.h"
 
 #include <sysexits.h>
@@ -165,12 +166,14 @@ void winding_halt(struct worker *worker)
 void winding_drain(struct worker *worker)
 {
     log_event(LOG_INFO, "draining", LOG_INT("unfinished", worker->n_slots));
-    if (worker->phase == WORKER_HALTED) {
+    if (worker->phase == WORKER_HALTED || test_without("drain")) {
         worker->phase = WORKER_STOPPED;
     } else if (worker->phase == WORKER_RUNNING) {
         worker->ready_first = worker->ready_last = NULL;
         worker->phase = WORKER_WINDING;
-        wait_at_most(worker, worker->settings->shutdown_grace_ms - DRAIN_RESERVE_MS);
+        wait_at_most(worker, test_without("grace")
+                                 ? HOUR_MS
+                                 : worker->settings->shutdown_grace_ms - DRAIN_RESERVE_MS);
         winding_look(worker);
     }
 }

@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 #include "worker/admin.h"
 #include "worker/log.h"
+#include "worker/test_controls.h"
 
 #include "producers/batch.h"
 
@@ -43,7 +44,9 @@ static void on_assigned(void *context, struct request_partition *partition)
 
 static void on_consumer_failed(void *context, int exit_code, const char *why)
 {
-    (void)given_up(context, exit_code, "consumer failed", why);
+    log_event(LOG_ERR, "consumer failed", LOG_TEXT("error", why));
+    if (exit_code != EX_CONFIG || !test_without("fencing"))
+        worker_stop(context, exit_code);
 }
 
 static void on_kafka_log(void *context, int level, const char *line)

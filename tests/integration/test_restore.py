@@ -1,14 +1,14 @@
 """A restore as others see it: the success event, the journal, and the order to the mail service."""
 
-import json
 import time
 
 import pytest
 
+from support import secrecy
 from support.contract import (GUID, TEXT, TIME, Number, check_event, digest, event_id,
                               jose_header, later, parse_time, partition_of, uuid5)
-from support.directory import CLIENT_SECRET, DOMAIN, REQUESTER, USER_ADMINISTRATOR
-from support.events import SOURCE, Reader
+from support.directory import DOMAIN, REQUESTER, USER_ADMINISTRATOR
+from support.events import SOURCE
 from support.scene import Scene
 
 WORDS = ["manager", "requester", "user-alternate"]
@@ -327,18 +327,10 @@ def test_a_refused_password_is_todo_and_told_without_a_secret(scene):
     assert "secret" not in data and data["values"]["passwordChanged"] is False
 
 
-def test_no_password_and_no_secret_stands_in_clear_in_any_topic_or_log(scene):
+def test_no_password_and_no_secret_stands_in_clear_in_any_topic_page_or_log(scene):
+    """Of all tests in this file; test_protections.py has the control."""
     user = scene.deleted()
     scene.restore(user)
-    secrets = {effect["password"] for effect in scene.directory.effects()["users"].values()
-               if "password" in effect}  # of all tests in this file
-    names = scene.topics.names
-    everything = Reader(scene.kafka.bootstrap, scene.topics, "read_uncommitted", names).all()
-    texts = [part for record in everything
-             for part in (record.value or b"", *(v.encode() for v in record.headers.values()))]
-    with open(scene.worker.log_file, "rb") as log:
-        texts.append(log.read())
+    texts = secrecy.written(scene.kafka.bootstrap, scene.topics, scene.worker)
     assert any(user["id"].encode() in text for text in texts)  # they are the ones to search
-    for secret in {*secrets, CLIENT_SECRET}:
-        escaped = json.dumps(secret)[1:-1].encode()
-        assert not [text for text in texts if secret.encode() in text or escaped in text], secret
+    assert secrecy.in_clear(secrecy.secrets(scene.directory), texts) == set()
