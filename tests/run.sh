@@ -128,7 +128,8 @@ integration() {
     limit=30m long=""
     [ "$mode" = long ] && limit=3h long=--long
     report=$PWD/$results/integration.xml
-    (cd tests && timeout -k 30 $limit ../build/venv/bin/python -m pytest -q \
+    # Tests wait more than they work: three at a time, each process with a broker of its own.
+    (cd tests && timeout -k 30 $limit ../build/venv/bin/python -m pytest -q -n 3 --dist worksteal \
         --junitxml="$report" ${only:+--only "$only"} $long </dev/null) ||
         [ $? -lt 124 ] || fail "integration: ended after $limit"
     count "$report" integration

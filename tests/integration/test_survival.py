@@ -179,9 +179,15 @@ IGNORANT = {"properties": ["session.timeout.ms=120000", "heartbeat.interval.ms=5
 
 
 @pytest.fixture(scope="module")
-def freezable():
+def own_kafka():
     with Kafka() as kafka:
         yield kafka
+
+
+@pytest.fixture
+def freezable(own_kafka):
+    yield own_kafka
+    own_kafka.resume()  # a test that failed in between harms no other
 
 
 def hold_before_the_restore(scene):
@@ -251,7 +257,9 @@ def wake(kafka, guarded, control, harmed):
     kafka.freeze()
     for scene in (guarded, control):
         scene.workers[0].resume()
-    wait_for(lambda: sum(line.get("to") == "intent" for line in guarded.workers[0].log()) == 2, 60,
+    his = list(guarded.asked)[0]
+    wait_for(lambda: sum(line.get("to") == "intent" and line.get("request_id") == his
+                         for line in guarded.workers[0].log()) == 2, 60,
              "the guarded worker to act")
     wait_for(harmed, 60, "the harm without the guard")
     kafka.resume()
@@ -369,18 +377,19 @@ def test_the_older_of_two_workers_with_one_instance_name_ends_with_78(scenes):
 
 
 def test_sigterm_under_load_loses_nothing_and_the_next_start_finishes(scenes, figure):
-    scene = scenes(deleted=300, settings=BUSY)
-    scene.directory.latency(100)  # all of it lasts at least 12 s
+    # The grace period is long: what is open at its end is abandoned (design 6), here nothing is.
+    scene = scenes(deleted=310, settings={**BUSY, "shutdown": {"grace_seconds": 60}})
+    scene.directory.latency(20)
     scene.ask(*USERS[:300])
     worker = scene.worker()
     scene.outcomes(50)
     told = time.monotonic()
     assert worker.terminate() == 0
     figure("drained", time.monotonic() - told)
-    scene.directory.latency(0)
+    scene.ask(*USERS[300:310])
 
     broken = scene.audit()
-    assert 0 < len(broken["missing"]) < 300
+    assert 10 <= len(broken["missing"]) < 300
     assert broken.keys() == {"missing", "not restored"}  # nobody is left half done
     worker.start()
     scene.outcomes()

@@ -95,16 +95,27 @@ static bool one_is_on_the_wire(void *context)
     return directory_in_flight(fixture->directory) > 0;
 }
 
+static void log_in_slowly(void *context, const struct scripted_request *request,
+                          struct scripted_reply *reply)
+{
+    (void)context, (void)request;
+    reply->body = "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"token\"}";
+    reply->delay_ms = REQUEST_TIMEOUT_MS / 2;
+}
+
+/* The time of the first counts from the ask, that of the second from the token, half of it later:
+ * else a slow machine would see both end at once, and the slot would be free. */
 static void a_call_that_finds_no_slot_is_busy_after_the_time_allowed(void **state)
 {
     struct fixture *fixture = *state;
     static struct asking on_the_wire, waiting;
     fixture->settings.max_in_flight = 1;
+    fixture->login = log_in_slowly;
     fixture_start(fixture, answer_never);
-    asking_init(&on_the_wire, fixture, DIRECTORY_USER_BY_ID);
     asking_init(&waiting, fixture, DIRECTORY_USER_BY_ID);
-    asking_begin(&on_the_wire);
+    asking_init(&on_the_wire, fixture, DIRECTORY_RESTORE); /* changes go first */
     asking_begin(&waiting);
+    asking_begin(&on_the_wire);
     asking_wait(&waiting);
     check_status(&waiting, DIRECTORY_BUSY, 0);
     asking_wait(&on_the_wire);
