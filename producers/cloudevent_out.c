@@ -106,14 +106,13 @@ int cloudevent_encode(const struct event_settings *settings, const struct cloude
     add_header(&list, "tracestate", cause->tracestate);
     if (data->failed)
         return -ENOMEM;
-    *ret_message =
-        out_message_new(&(struct out_message){.topic = event_topic(event->kind, event->mode),
-                                              .partition = -1,
-                                              .key = key,
-                                              .key_bytes = strlen(key),
-                                              .value = data->bytes,
-                                              .value_bytes = data->used,
-                                              .n_headers = list.n,
-                                              .headers = list.headers});
-    return *ret_message == NULL ? -ENOMEM : 0;
+    const struct out_message model = {.topic = event_topic(event->kind, event->mode),
+                                      .partition = -1,
+                                      .key = key,
+                                      .key_bytes = strlen(key),
+                                      .value = data->bytes,
+                                      .value_bytes = data->used,
+                                      .n_headers = list.n,
+                                      .headers = list.headers};
+    return out_message_new(&model, ret_message);
 }

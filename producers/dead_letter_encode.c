@@ -62,21 +62,20 @@ static int encode_record(const struct dead_letter *letter, struct out_message **
             (struct record_header){.name = errors[i].name,
                                    .value = errors[i].value,
                                    .value_bytes = strlen(errors[i].value)};
-    *ret_message =
-        out_message_new(&(struct out_message){.topic = TOPIC_DEAD_LETTERS,
-                                              .partition = -1,
-                                              .key = record->key,
-                                              .key_bytes = record->key_bytes,
-                                              .value = record->value,
-                                              .value_bytes = record->value_bytes,
-                                              .n_headers = record->n_headers + ERROR_HEADERS,
-                                              .headers = headers,
-                                              .n_record_headers = record->n_headers});
+    const struct out_message model = {.topic = TOPIC_DEAD_LETTERS,
+                                      .partition = -1,
+                                      .key = record->key,
+                                      .key_bytes = record->key_bytes,
+                                      .value = record->value,
+                                      .value_bytes = record->value_bytes,
+                                      .n_headers = record->n_headers + ERROR_HEADERS,
+                                      .headers = headers,
+                                      .n_record_headers = record->n_headers};
+    int rc = out_message_new(&model, ret_message);
     free(headers); /* the message has copies */
-    if (*ret_message == NULL)
-        return -ENOMEM;
-    (*ret_message)->n_headers--;
-    return 0;
+    if (rc == 0)
+        (*ret_message)->n_headers--;
+    return rc;
 }
 
 bool dead_letter_shrink(struct out_message *message)
@@ -134,19 +133,17 @@ int dead_letter_encode(const struct event_settings *settings, struct publication
     char hex[2 * SHA256_BYTES + 1];
     struct out_message *message = NULL;
     int rc = encode_record(letter, &message);
-    if (rc < 0)
+    if (publication_add(publication, rc, message) < 0)
         return rc;
-    (void)publication_add_message(publication, message);
     if (letter->cause.id[0] != '\0') {
         rc = encode_failure(settings, publication, scratch, &message);
-        if (rc < 0)
+        if (publication_add(publication, rc, message) < 0)
             return rc;
-        (void)publication_add_message(publication, message);
     }
     /* There is no `data` to digest: the value's bytes stand in. */
     digest_sha256(letter->record->value != NULL ? letter->record->value : "",
                   letter->record->value_bytes, digest);
     digest_hex(digest, sizeof digest, hex);
     rc = journal_encode_skipped(publication, hex, letter->finished_at_ms, &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
+    return publication_add(publication, rc, message);
 }

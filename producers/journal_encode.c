@@ -111,8 +111,7 @@ int journal_encode_intent(const struct publication *publication, struct json_out
     model.value_bytes = scratch->used;
     model.headers = rw.headers;
     model.n_headers = RW_HEADERS;
-    *ret_message = out_message_new(&model);
-    return *ret_message == NULL ? -ENOMEM : 0;
+    return out_message_new(&model, ret_message);
 }
 
 enum { KEY_CHARS = GUID_CHARS }; /* not less than "!", an offset, "#" and an item */
@@ -147,8 +146,7 @@ int journal_encode_done(const struct publication *publication,
     model.value_bytes = event->value_bytes;
     model.headers = headers;
     model.n_headers = event->n_headers + RW_HEADERS;
-    *ret_message = out_message_new_sharing_value(&model);
-    return *ret_message == NULL ? -ENOMEM : 0;
+    return out_message_new_sharing_value(&model, ret_message);
 }
 
 int journal_encode_skipped(const struct publication *publication, const char *digest,
@@ -164,8 +162,7 @@ int journal_encode_skipped(const struct publication *publication, const char *di
     model.value = "";
     model.headers = rw.headers;
     model.n_headers = RW_HEADERS;
-    *ret_message = out_message_new(&model);
-    return *ret_message == NULL ? -ENOMEM : 0;
+    return out_message_new(&model, ret_message);
 }
 
 int journal_encode_done_again(const struct publication *publication,
@@ -187,6 +184,5 @@ int journal_encode_done_again(const struct publication *publication,
     model.value_bytes = stored->value_bytes;
     model.headers = headers;
     model.n_headers = stored->n_headers;
-    *ret_message = out_message_new(&model);
-    return *ret_message == NULL ? -ENOMEM : 0;
+    return out_message_new(&model, ret_message);
 }

@@ -18,7 +18,8 @@ static const void *pack(char **at, const void *bytes, size_t n_bytes)
     return packed;
 }
 
-static struct out_message *message_new(const struct out_message *model, bool copy_value)
+static int message_new(const struct out_message *model, bool copy_value,
+                       struct out_message **ret_message)
 {
     size_t bytes = sizeof *model + model->n_headers * sizeof *model->headers + model->key_bytes + 1;
     if (copy_value)
@@ -27,7 +28,7 @@ static struct out_message *message_new(const struct out_message *model, bool cop
         bytes += strlen(model->headers[i].name) + 1 + model->headers[i].value_bytes + 1;
     struct out_message *message = malloc(bytes);
     if (message == NULL)
-        return NULL;
+        return -ENOMEM;
     *message = *model;
     message->next = NULL;
     message->delivered_offset = -1;
@@ -44,28 +45,28 @@ static struct out_message *message_new(const struct out_message *model, bool cop
     message->key = pack(&at, model->key, model->key_bytes);
     if (copy_value)
         message->value = pack(&at, model->value, model->value_bytes);
-    return message;
+    *ret_message = message;
+    return 0;
 }
 
-struct out_message *out_message_new(const struct out_message *model)
+int out_message_new(const struct out_message *model, struct out_message **ret_message)
 {
-    return message_new(model, true);
+    return message_new(model, true, ret_message);
 }
 
-struct out_message *out_message_new_sharing_value(const struct out_message *model)
+int out_message_new_sharing_value(const struct out_message *model, struct out_message **ret_message)
 {
-    return message_new(model, false);
+    return message_new(model, false, ret_message);
 }
 
-int publication_add_message(struct publication *publication, struct out_message *message)
+int publication_add(struct publication *publication, int rc, struct out_message *message)
 {
-    if (message == NULL)
-        return -ENOMEM;
     struct out_message **end = &publication->messages;
     while (*end != NULL)
         end = &(*end)->next;
-    *end = message;
-    return 0;
+    if (rc == 0)
+        *end = message;
+    return rc;
 }
 
 void publication_free_messages(struct publication *publication)

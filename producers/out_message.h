@@ -31,13 +31,15 @@ struct out_message {
     int delivery_error;       /* rd_kafka_resp_err_t */
 };
 
-/* Copies key, value and headers of `model` behind the new message. NULL: no memory. */
-struct out_message *out_message_new(const struct out_message *model);
+/* Copies key, value and headers of `model` behind the new message. -ENOMEM. */
+int out_message_new(const struct out_message *model, struct out_message **ret_message);
 /* The same, but the value stays where it is: it must live as long (a journal record says the same
  * as the event before it in the publication's list). */
-struct out_message *out_message_new_sharing_value(const struct out_message *model);
-/* Appends to publication->messages; -ENOMEM when message is NULL. */
-int publication_add_message(struct publication *publication, struct out_message *message);
+int out_message_new_sharing_value(const struct out_message *model,
+                                  struct out_message **ret_message);
+/* Appends what an encoder made to publication->messages, unless it returned a fault; returns `rc`.
+ */
+int publication_add(struct publication *publication, int rc, struct out_message *message);
 void publication_free_messages(struct publication *publication);
 
 #endif

@@ -1,7 +1,6 @@
 #include "producers/outcome_encode.h"
 
 #include "producers/cloudevent_out.h"
-#include "producers/list_encode.h"
 #include "producers/request_encode.h"
 
 #include <assert.h>
@@ -19,40 +18,50 @@ void outcome_object_id(const struct outcome *outcome, char ret_id[GUID_CHARS + 1
     text_lower(ret_id);
 }
 
-/* No default: a reason without a sentence does not compile. */
 const char *failure_message(enum reason reason)
 {
-    switch (reason) {
-    case REASON_OK:
-    case REASON_RESTORED:
-    case REASON_ALREADY_ACTIVE:
-    case REASON_LISTED:
-    case REASON_NAME_CONFLICT:
-    case REASON_ADDRESS_CONFLICT:
-    case REASONS: break;
-    case REASON_MALFORMED: return "The record is not a request.";
-    case REASON_REQUEST_ID_REUSED: return "Another request came before under this source and id.";
-    case REASON_UNKNOWN_TENANT: return "The request names no tenant that is configured.";
-    case REASON_TOO_OLD: return "The request is older than it may be.";
-    case REASON_RETENTION_EXPIRED: return "The time in which the user could be restored is over.";
-    case REASON_NOT_FOUND: return "The directory knows no deleted user of that name or id.";
-    case REASON_AMBIGUOUS_USER: return "Several deleted users bore that name.";
-    case REASON_DUPLICATE_USER: return "Another item of the batch names the same account.";
-    case REASON_REQUESTER_UNKNOWN: return "The requester is no enabled user or app of the tenant.";
-    case REASON_REQUESTER_NOT_AUTHORIZED: return "The requester may not restore users.";
-    case REASON_PRIVILEGED_TARGET: return "The deleted user holds a directory role.";
-    case REASON_SYNCED_USER: return "The user is synchronised from an on-premises directory.";
-    case REASON_POLICY_NOT_ALLOWED: return "The requested conflict policy is not allowed here.";
-    case REASON_RECIPIENT_NOT_ALLOWED: return "The password has no recipient that is allowed.";
-    case REASON_OVER_LIMIT: return "As many users were restored within the hour as are allowed.";
-    case REASON_PLAN_STALE: return "The facts are no longer those of the plan.";
-    case REASON_DEADLINE_EXCEEDED: return "The time allowed for the request ran out.";
-    case REASON_DIRECTORY_UNAVAILABLE: return "The directory gave no usable answer in time.";
-    case REASON_DIRECTORY_DENIED: return "The directory denied the worker the right to do this.";
-    case REASON_DIRECTORY_REJECTED: return "The directory refused the change.";
-    case REASON_NEEDS_HANDS: return "The restore was begun, and its end could not be confirmed.";
+    static const char *const messages[REASONS] = {
+        [REASON_MALFORMED] = "The record is not a request.",
+        [REASON_REQUEST_ID_REUSED] = "Another request came before under this source and id.",
+        [REASON_UNKNOWN_TENANT] = "The request names no tenant that is configured.",
+        [REASON_TOO_OLD] = "The request is older than it may be.",
+        [REASON_RETENTION_EXPIRED] = "The time in which the user could be restored is over.",
+        [REASON_NOT_FOUND] = "The directory knows no deleted user of that name or id.",
+        [REASON_AMBIGUOUS_USER] = "Several deleted users bore that name.",
+        [REASON_DUPLICATE_USER] = "Another item of the batch names the same account.",
+        [REASON_REQUESTER_UNKNOWN] = "The requester is no enabled user or app of the tenant.",
+        [REASON_REQUESTER_NOT_AUTHORIZED] = "The requester may not restore users.",
+        [REASON_PRIVILEGED_TARGET] = "The deleted user holds a directory role.",
+        [REASON_SYNCED_USER] = "The user is synchronised from an on-premises directory.",
+        [REASON_POLICY_NOT_ALLOWED] = "The requested conflict policy is not allowed here.",
+        [REASON_RECIPIENT_NOT_ALLOWED] = "The password has no recipient that is allowed.",
+        [REASON_OVER_LIMIT] = "As many users were restored within the hour as are allowed.",
+        [REASON_PLAN_STALE] = "The facts are no longer those of the plan.",
+        [REASON_DEADLINE_EXCEEDED] = "The time allowed for the request ran out.",
+        [REASON_DIRECTORY_UNAVAILABLE] = "The directory gave no usable answer in time.",
+        [REASON_DIRECTORY_DENIED] = "The directory denied the worker the right to do this.",
+        [REASON_DIRECTORY_REJECTED] = "The directory refused the change.",
+        [REASON_NEEDS_HANDS] = "The restore was begun, and its end could not be confirmed.",
+    };
+    return messages[reason] != NULL ? messages[reason] : "";
+}
+
+static void encode_list(struct json_out *out, const struct user_list *list)
+{
+    json_out_open_array(out, "users");
+    for (int i = 0; i < list->n; i++) {
+        const struct listed_user *user = &list->users[i];
+        json_out_open_object(out, NULL);
+        json_out_text(out, "id", user->id);
+        json_out_text(out, "userPrincipalName", user->user_principal_name);
+        json_out_text(out, "displayName", user->display_name);
+        json_out_time(out, "deletedAt", user->deleted_at_ms);
+        json_out_time(out, "restorableUntil", user->restorable_until_ms);
+        json_out_bool(out, "synced", user->synced);
+        json_out_close_object(out);
     }
-    return "";
+    json_out_close_array(out);
+    json_out_bool(out, "truncated", list->truncated);
 }
 
 static void encode_user(struct json_out *out, const struct outcome *outcome)
@@ -329,7 +338,7 @@ static void encode_end(struct json_out *out, const struct event_settings *settin
     switch (reason_verdict(outcome->reason)) {
     case VERDICT_SUCCEEDED:
         if (outcome->reason == REASON_LISTED)
-            list_encode(out, outcome->list);
+            encode_list(out, outcome->list);
         else
             encode_succeeded(out, outcome);
         break;

@@ -10,38 +10,27 @@
 
 #include <errno.h>
 
-static int encode_intent(struct publication *publication, struct json_out *scratch)
-{
-    struct out_message *message = NULL;
-    int rc = journal_encode_intent(publication, scratch, &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
-}
-
 static int encode_outcome(const struct event_settings *settings, struct publication *publication,
                           struct json_out *scratch)
 {
     const struct outcome *outcome = publication->of.outcome.outcome;
+    char *password = publication->of.outcome.password;
     struct out_message *event = NULL, *message = NULL;
     int rc = outcome_encode(settings, outcome, scratch, &event);
+    rc = publication_add(publication, rc, event);
+    if (rc == 0 && outcome->to.n > 0) {
+        rc = notification_encode(settings, outcome, password, scratch, &message);
+        rc = publication_add(publication, rc, message);
+    }
+    if (rc == 0 && outcome->freed.told.n > 0) {
+        rc = notification_encode_freed(settings, outcome, scratch, &message);
+        rc = publication_add(publication, rc, message);
+    }
     if (rc < 0)
         return rc;
-    (void)publication_add_message(publication, event);
-    if (outcome->to.n > 0) {
-        rc = notification_encode(settings, outcome, publication->of.outcome.password, scratch,
-                                 &message);
-        if (rc < 0)
-            return rc;
-        (void)publication_add_message(publication, message);
-    }
-    if (outcome->freed.told.n > 0) {
-        rc = notification_encode_freed(settings, outcome, scratch, &message);
-        if (rc < 0)
-            return rc;
-        (void)publication_add_message(publication, message);
-    }
     rc = journal_encode_done(publication, outcome->request, outcome->finished_at_ms, event,
                              &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
+    return publication_add(publication, rc, message);
 }
 
 static int encode_summary(const struct event_settings *settings, struct publication *publication,
@@ -50,12 +39,11 @@ static int encode_summary(const struct event_settings *settings, struct publicat
     const struct summary *summary = publication->of.summary;
     struct out_message *event = NULL, *message = NULL;
     int rc = summary_encode(settings, summary, scratch, &event);
-    if (rc < 0)
+    if (publication_add(publication, rc, event) < 0)
         return rc;
-    (void)publication_add_message(publication, event);
     rc = journal_encode_done(publication, summary->request, summary->finished_at_ms, event,
                              &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
+    return publication_add(publication, rc, message);
 }
 
 static int encode_reused(const struct event_settings *settings, struct publication *publication,
@@ -64,16 +52,15 @@ static int encode_reused(const struct event_settings *settings, struct publicati
     const struct outcome *outcome = publication->of.reused;
     struct out_message *event = NULL, *message = NULL;
     int rc = outcome_encode(settings, outcome, scratch, &event);
-    if (rc < 0)
+    if (publication_add(publication, rc, event) < 0)
         return rc;
-    (void)publication_add_message(publication, event);
     if (publication->item > 0) /* its summary will want to know */
         rc = journal_encode_done(publication, outcome->request, outcome->finished_at_ms, event,
                                  &message);
     else
         rc = journal_encode_skipped(publication, outcome->request->envelope.digest,
                                     outcome->finished_at_ms, &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
+    return publication_add(publication, rc, message);
 }
 
 int publication_encode(const struct event_settings *settings, struct publication *publication,
@@ -81,9 +68,13 @@ int publication_encode(const struct event_settings *settings, struct publication
 {
     if (publication->messages != NULL)
         return 0;
+    struct out_message *message = NULL;
     int rc = -EINVAL;
     switch (publication->kind) {
-    case PUBLISH_INTENT: rc = encode_intent(publication, scratch); break;
+    case PUBLISH_INTENT:
+        rc = journal_encode_intent(publication, scratch, &message);
+        rc = publication_add(publication, rc, message);
+        break;
     case PUBLISH_OUTCOME: rc = encode_outcome(settings, publication, scratch); break;
     case PUBLISH_SUMMARY: rc = encode_summary(settings, publication, scratch); break;
     case PUBLISH_REUSED: rc = encode_reused(settings, publication, scratch); break;

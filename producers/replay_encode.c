@@ -57,18 +57,18 @@ static int encode_event(const struct record *stored, enum request_mode mode,
     for (size_t i = 0; i < stored->n_headers; i++)
         if (strncmp(stored->headers[i].name, "rw-", 3) != 0)
             headers[n_headers++] = stored->headers[i];
-    *ret_event = out_message_new(&(struct out_message){.topic = event_topic(event.kind, mode),
-                                                       .partition = -1,
-                                                       .key = event.key->value,
-                                                       .key_bytes = event.key->value_bytes,
-                                                       .value = stored->value,
-                                                       .value_bytes = stored->value_bytes,
-                                                       .n_headers = n_headers,
-                                                       .headers = headers});
-    if (*ret_event == NULL)
-        return -ENOMEM;
-    turn_flag(*ret_event);
-    return 0;
+    const struct out_message model = {.topic = event_topic(event.kind, mode),
+                                      .partition = -1,
+                                      .key = event.key->value,
+                                      .key_bytes = event.key->value_bytes,
+                                      .value = stored->value,
+                                      .value_bytes = stored->value_bytes,
+                                      .n_headers = n_headers,
+                                      .headers = headers};
+    int rc = out_message_new(&model, ret_event);
+    if (rc == 0)
+        turn_flag(*ret_event);
+    return rc;
 }
 
 int replay_encode(struct publication *publication)
@@ -76,9 +76,8 @@ int replay_encode(struct publication *publication)
     const struct record *stored = publication->of.replay.record;
     struct out_message *message = NULL;
     int rc = encode_event(stored, publication->of.replay.mode, &message);
-    if (rc < 0)
+    if (publication_add(publication, rc, message) < 0)
         return rc;
-    (void)publication_add_message(publication, message);
     rc = journal_encode_done_again(publication, &message);
-    return rc < 0 ? rc : publication_add_message(publication, message);
+    return publication_add(publication, rc, message);
 }
