@@ -41,34 +41,30 @@ const char *const setting_sections[] = {
     NULL,
 };
 
-static const struct setting_word start_words[] = {{"earliest", 0, 0}, {"latest", 1, 0}, {0}};
+static const struct setting_word start_words[] = {{"earliest", 0}, {"latest", 1}, {0}};
 static const struct setting_word requester_words[] = {
-    {"directory-role", 1, 0}, {"not-checked", 0, 0}, {0}};
-static const struct setting_word reject_words[] = {{"reject", 1, 0}, {"allow", 0, 0}, {0}};
-static const struct setting_word name_words[] = {
-    {"reject", NAME_POLICY_REJECT, 0},
-    {"rename-restored", NAME_POLICY_RENAME_RESTORED, 0},
-    {"rename-active", NAME_POLICY_RENAME_ACTIVE, 0},
-    {0}};
+    {"directory-role", 1}, {"not-checked", 0}, {0}};
+static const struct setting_word reject_words[] = {{"reject", 1}, {"allow", 0}, {0}};
+static const struct setting_word name_words[] = {{"reject", NAME_POLICY_REJECT},
+                                                 {"rename-restored", NAME_POLICY_RENAME_RESTORED},
+                                                 {"rename-active", NAME_POLICY_RENAME_ACTIVE},
+                                                 {0}};
 static const struct setting_word address_words[] = {
-    {"remove", ADDRESS_POLICY_REMOVE, 0}, {"reject", ADDRESS_POLICY_REJECT, 0}, {0}};
+    {"remove", ADDRESS_POLICY_REMOVE}, {"reject", ADDRESS_POLICY_REJECT}, {0}};
 static const struct setting_word cloud_words[] = {
-    {"global", 0, 0}, {"us-gov", 1, 0}, {"dod", 2, 0}, {"china", 3, 0}, {0}};
+    {"global", 0}, {"us-gov", 1}, {"dod", 2}, {"china", 3}, {0}};
 static const struct setting_word credential_words[] = {
-    {"secret", CREDENTIAL_SECRET, 0},
-    {"certificate", CREDENTIAL_CERTIFICATE, 0},
-    {"federated", CREDENTIAL_FEDERATED, 0},
-    {"managed-identity", CREDENTIAL_MANAGED_IDENTITY, 0},
+    {"secret", CREDENTIAL_SECRET},
+    {"certificate", CREDENTIAL_CERTIFICATE},
+    {"federated", CREDENTIAL_FEDERATED},
+    {"managed-identity", CREDENTIAL_MANAGED_IDENTITY},
     {0}};
-static const struct setting_word level_words[] = {{"error", LOG_ERR, 0},
-                                                  {"warn", LOG_WARNING, 0},
-                                                  {"info", LOG_INFO, 0},
-                                                  {"debug", LOG_DEBUG, 0},
-                                                  {0}};
-static const struct setting_word format_words[] = {{"auto", LOG_FORMAT_AUTO, 0},
-                                                   {"json", LOG_FORMAT_JSON, 0},
-                                                   {"logfmt", LOG_FORMAT_LOGFMT, 0},
-                                                   {"text", LOG_FORMAT_TEXT, 0},
+static const struct setting_word level_words[] = {
+    {"error", LOG_ERR}, {"warn", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {0}};
+static const struct setting_word format_words[] = {{"auto", LOG_FORMAT_AUTO},
+                                                   {"json", LOG_FORMAT_JSON},
+                                                   {"logfmt", LOG_FORMAT_LOGFMT},
+                                                   {"text", LOG_FORMAT_TEXT},
                                                    {0}};
 
 /* Graph's national clouds. Microsoft's pages name two login hosts for China; this is the one of its
@@ -80,7 +76,7 @@ const struct cloud_preset cloud_presets[CLOUDS] = {
     {"https://microsoftgraph.chinacloudapi.cn", "https://login.partner.microsoftonline.cn"},
 };
 
-static const struct setting_row rows[] = {
+const struct setting_row setting_rows[] = {
     TEXT("kafka", "brokers", 0, check_not_empty, "\"127.0.0.1:9092\"",
          "brokers to start from, host:port, comma between", FIELD(kafka.brokers)),
     TEXT("kafka", "group", 0, check_not_empty, "\"restore-worker\"",
@@ -240,17 +236,30 @@ static const struct setting_row rows[] = {
     INTEGER("shutdown", "grace_seconds", SETTING_RELOADABLE, 10, 300, SECOND_MS, "seconds", "25",
             "how long a drain may take; calls still open 8 s before its end are abandoned",
             FIELD(shutdown_grace_ms)),
+    {0},
 };
 
-static_assert(sizeof rows / sizeof rows[0] <= SETTING_ROWS_MAX, "origins have a place per row");
+static_assert(sizeof setting_rows / sizeof setting_rows[0] <= SETTING_ROWS_MAX,
+              "origins have a place per row");
 
-const struct setting_row *settings_rows(int *ret_n)
+const struct setting_row *setting_find(const char *section, const char *key)
 {
-    *ret_n = (int)(sizeof rows / sizeof rows[0]);
-    return rows;
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++)
+        if (strcmp(row->section, section) == 0 && strcmp(row->key, key) == 0)
+            return row;
+    return NULL;
 }
 
 bool setting_is_of_tenant(const struct setting_row *row)
 {
     return strncmp(row->section, "tenants", strlen("tenants")) == 0;
+}
+
+void setting_list_words(const struct setting_row *row, char ret_words[SETTING_MESSAGE_BYTES])
+{
+    int used = 0;
+    ret_words[0] = '\0';
+    for (const struct setting_word *word = row->words; word != NULL && word->word != NULL; word++)
+        used += snprintf(ret_words + used, SETTING_MESSAGE_BYTES - (size_t)used, "%s\"%s\"",
+                         used > 0 ? ", " : "", word->word);
 }

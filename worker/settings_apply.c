@@ -70,24 +70,18 @@ static void apply_bool(const struct place *place, void *field, const config_sett
 
 static void apply_word(const struct place *place, void *field, const config_setting_t *value)
 {
-    char all[SETTING_MESSAGE_BYTES] = "";
-    size_t used = 0;
+    char all[SETTING_MESSAGE_BYTES];
     if (!has_type(place, value, CONFIG_TYPE_STRING, "a string"))
         return;
     const char *text = config_setting_get_string(value);
-    for (const struct setting_word *word = place->row->words; word->word != NULL; word++) {
-        if (strcmp(text, word->word) == 0) {
-            if (word->refused)
-                place_error(place, "\"%s\" is not supported by this version", text);
-            else
-                store_integer(field, place->row->bytes, word->value);
-            return;
-        }
-        if (!word->refused && used < sizeof all)
-            used += (size_t)snprintf(all + used, sizeof all - used, "%s\"%s\"",
-                                     used > 0 ? ", " : "", word->word);
-    }
-    place_error(place, "must be one of %s, not \"%.100s\"", all, text);
+    const struct setting_word *word = place->row->words;
+    while (word->word != NULL && strcmp(text, word->word) != 0)
+        word++;
+    setting_list_words(place->row, all);
+    if (word->word != NULL)
+        store_integer(field, place->row->bytes, word->value);
+    else
+        place_error(place, "must be one of %s, not \"%.100s\"", all, text);
 }
 
 static void apply_text(const struct place *place, char *field, const config_setting_t *value)
@@ -160,8 +154,7 @@ void setting_apply(struct loader *loader, const struct setting_row *row,
                    const struct setting_target *target, const config_setting_t *value,
                    const struct setting_origin *origin)
 {
-    int n_rows;
-    struct setting_origin *remembered = &target->origins[row - settings_rows(&n_rows)];
+    struct setting_origin *remembered = &target->origins[row - setting_rows];
     const struct place place = {loader, row, origin};
     void *field = (char *)target->base + row->offset;
 

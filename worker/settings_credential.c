@@ -29,22 +29,16 @@ void settings_check_credential(struct loader *loader, const struct tenant_entry 
                                                         "managed-identity"};
     enum credential_type type = entry->settings.credential_type;
     for (size_t i = 0; i < sizeof belongings / sizeof belongings[0]; i++) {
-        const struct setting_origin *origin =
-            setting_origin_of(entry->origins, belongings[i].section, belongings[i].key);
+        const struct setting_row *row = setting_find(belongings[i].section, belongings[i].key);
+        const struct setting_origin *origin = &entry->origins[row - setting_rows];
         bool given = origin->source != SOURCE_DEFAULT;
         if (given && !belongings[i].allowed[type])
-            loader_error(loader, origin, belongings[i].section, belongings[i].key,
+            loader_error(loader, origin, row->section, row->key,
                          "does not belong to a credential of type \"%s\"", words[type]);
         else if (!given && belongings[i].needed[type])
-            loader_error(loader, at, belongings[i].section, belongings[i].key,
+            loader_error(loader, at, row->section, row->key,
                          "is needed for a credential of type \"%s\"", words[type]);
     }
-}
-
-static void credential_error(struct loader *loader, const struct tenant_entry *entry,
-                             const char *key, const char *why)
-{
-    loader_error(loader, setting_origin_of(entry->origins, section, key), section, key, "%s", why);
 }
 
 static void read_certificate(struct loader *loader, const struct tenant_entry *entry,
@@ -54,9 +48,9 @@ static void read_certificate(struct loader *loader, const struct tenant_entry *e
     char *certificate_pem = NULL, *key_pem = NULL;
     bool wrong_is_key = false;
     if (!public_file_read(entry->certificate_file, &certificate_pem, why))
-        credential_error(loader, entry, "certificate_file", why);
+        setting_error(loader, entry->origins, section, "certificate_file", "%s", why);
     if (!secret_read(entry->key_file, &key_pem, why))
-        credential_error(loader, entry, "key_file", why);
+        setting_error(loader, entry->origins, section, "key_file", "%s", why);
     if (certificate_pem != NULL && key_pem != NULL) {
         const char *wrong =
             certificate_new(certificate_pem, key_pem, &tenant->certificate, &wrong_is_key);
@@ -64,46 +58,34 @@ static void read_certificate(struct loader *loader, const struct tenant_entry *e
                  wrong_is_key ? entry->key_file : entry->certificate_file,
                  wrong != NULL ? wrong : "");
         if (wrong != NULL)
-            credential_error(loader, entry, wrong_is_key ? "key_file" : "certificate_file", why);
+            setting_error(loader, entry->origins, section,
+                          wrong_is_key ? "key_file" : "certificate_file", "%s", why);
     }
     secret_free(certificate_pem);
     secret_free(key_pem);
 }
 
-/* Its token is read anew for each of ours, but a wrong path shows now. */
-static void find_token_file(struct loader *loader, const struct tenant_entry *entry)
-{
-    char why[SECRET_ERROR_BYTES];
-    char *token = NULL;
-    if (!token_file_read(entry->settings.token_file, &token, why))
-        credential_error(loader, entry, "token_file", why);
-    secret_free(token);
-}
-
-static void read_secret(struct loader *loader, const struct tenant_entry *entry,
-                        struct tenant_settings *tenant)
-{
-    char why[SECRET_ERROR_BYTES];
-    if (!secret_read(entry->credential_file, &tenant->client_secret, why))
-        credential_error(loader, entry, "file", why);
-}
-
+/* A file that is not named has been reported. */
 void settings_read_credential(struct loader *loader, const struct tenant_entry *entry,
                               struct tenant_settings *tenant)
 {
-    /* What is missing has been reported. */
+    char why[SECRET_ERROR_BYTES];
+    char *token = NULL;
     switch (entry->settings.credential_type) {
     case CREDENTIAL_SECRET:
-        if (entry->credential_file[0] != '\0')
-            read_secret(loader, entry, tenant);
+        if (entry->credential_file[0] != '\0' &&
+            !secret_read(entry->credential_file, &tenant->client_secret, why))
+            setting_error(loader, entry->origins, section, "file", "%s", why);
         break;
     case CREDENTIAL_CERTIFICATE:
         if (entry->certificate_file[0] != '\0' && entry->key_file[0] != '\0')
             read_certificate(loader, entry, tenant);
         break;
-    case CREDENTIAL_FEDERATED:
-        if (entry->settings.token_file[0] != '\0')
-            find_token_file(loader, entry);
+    case CREDENTIAL_FEDERATED: /* its token is read anew for each of ours; a wrong path shows now */
+        if (entry->settings.token_file[0] != '\0' &&
+            !token_file_read(entry->settings.token_file, &token, why))
+            setting_error(loader, entry->origins, section, "token_file", "%s", why);
+        secret_free(token);
         break;
     case CREDENTIAL_MANAGED_IDENTITY:
     case CREDENTIAL_TYPES: break;

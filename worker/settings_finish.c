@@ -8,17 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct setting_origin *setting_origin_of(const struct setting_origin *origins,
-                                               const char *section, const char *key)
-{
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    int i = 0;
-    while (strcmp(rows[i].section, section) != 0 || strcmp(rows[i].key, key) != 0)
-        i++;
-    return &origins[i];
-}
-
 static void fill_names(struct loader *loader)
 {
     struct settings *settings = loader->settings;
@@ -26,8 +15,8 @@ static void fill_names(struct loader *loader)
     if (settings->kafka.instance[0] == '\0') {
         if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' ||
             !text_copy(settings->kafka.instance, sizeof settings->kafka.instance, host))
-            loader_error(loader, setting_origin_of(settings->origins, "kafka", "instance"), "kafka",
-                         "instance", "is needed, since this machine has no name");
+            setting_error(loader, settings->origins, "kafka", "instance",
+                          "is needed, since this machine has no name");
     }
     if (settings->events.source[0] == '\0')
         snprintf(settings->events.source, sizeof settings->events.source,
@@ -60,8 +49,8 @@ static void check_topics(struct loader *loader)
             if (strcmp(name, settings->kafka.topics[outs[k].topic]) == 0)
                 other = outs[k].key;
         if (other != NULL)
-            loader_error(loader, setting_origin_of(settings->origins, "kafka.topics", outs[i].key),
-                         "kafka.topics", outs[i].key, "must not be the topic of \"%s\"", other);
+            setting_error(loader, settings->origins, "kafka.topics", outs[i].key,
+                          "must not be the topic of \"%s\"", other);
     }
 }
 
@@ -71,16 +60,15 @@ static void check_policy(struct loader *loader)
     struct policy_rules *rules = &settings->policy;
     rules->name_policy_allowed[NAME_POLICY_REJECT] = true;
     if (!rules->name_policy_allowed[rules->name_policy])
-        loader_error(loader, setting_origin_of(settings->origins, "policy", "allow"), "policy",
-                     "allow", "must have \"%s\", the default policy",
-                     name_policy_word(rules->name_policy));
+        setting_error(loader, settings->origins, "policy", "allow",
+                      "must have \"%s\", the default policy", name_policy_word(rules->name_policy));
     if (rules->max_request_age_ms > settings->dedupe_window_ms) {
-        const struct setting_origin *age =
-            setting_origin_of(settings->origins, "policy", "max_request_age_hours");
-        const struct setting_origin *window =
-            setting_origin_of(settings->origins, "journal", "dedupe_window_hours");
-        loader_error(loader, age->source != SOURCE_DEFAULT ? age : window, "policy",
-                     "max_request_age_hours",
+        const struct setting_row *age = setting_find("policy", "max_request_age_hours");
+        const struct setting_row *window = setting_find("journal", "dedupe_window_hours");
+        const struct setting_origin *origin = &settings->origins[age - setting_rows];
+        if (origin->source == SOURCE_DEFAULT)
+            origin = &settings->origins[window - setting_rows];
+        loader_error(loader, origin, age->section, age->key,
                      "must not be above journal.dedupe_window_hours (%d > %d)",
                      (int)(rules->max_request_age_ms / HOUR_MS),
                      (int)(settings->dedupe_window_ms / HOUR_MS));
@@ -93,13 +81,11 @@ static void check_files(struct loader *loader)
     char why[SECRET_ERROR_BYTES];
     if (settings->recipient_keys_file[0] != '\0' &&
         !public_file_check(settings->recipient_keys_file, why))
-        loader_error(loader, setting_origin_of(settings->origins, "secrets", "recipient_keys_file"),
-                     "secrets", "recipient_keys_file", "%s", why);
+        setting_error(loader, settings->origins, "secrets", "recipient_keys_file", "%s", why);
     settings->policy.has_recipient_key = settings->recipient_keys_file[0] != '\0';
     if (settings->directory.ca_file[0] != '\0' && access(settings->directory.ca_file, R_OK) != 0)
-        loader_error(loader, setting_origin_of(settings->origins, "directory", "ca_file"),
-                     "directory", "ca_file", "%.180s: %s", settings->directory.ca_file,
-                     strerror(errno));
+        setting_error(loader, settings->origins, "directory", "ca_file", "%.180s: %s",
+                      settings->directory.ca_file, strerror(errno));
 }
 
 static void finish_tenant(struct loader *loader, int n)
@@ -117,8 +103,8 @@ static void finish_tenant(struct loader *loader, int n)
                   "http://169.254.169.254/metadata/identity/oauth2/token");
     for (int i = 0; i < n && entry->settings.name[0] != '\0'; i++)
         if (strcmp(settings->tenant_entries[i].settings.name, entry->settings.name) == 0)
-            loader_error(loader, setting_origin_of(entry->origins, "tenants", "name"), "tenants",
-                         "name", "\"%s\" is there already", entry->settings.name);
+            setting_error(loader, entry->origins, "tenants", "name", "\"%s\" is there already",
+                          entry->settings.name);
 
     struct tenant_settings *tenant = &settings->directory.tenants[settings->directory.n_tenants++];
     *tenant = entry->settings;

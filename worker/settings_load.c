@@ -42,16 +42,6 @@ void loader_error(struct loader *loader, const struct setting_origin *at, const 
     loader->report->on_line(loader->report->context, LOG_ERR, line);
 }
 
-static const struct setting_row *find_row(const char *section, const char *key)
-{
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    for (int i = 0; i < n_rows; i++)
-        if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
-            return &rows[i];
-    return NULL;
-}
-
 /* Of `section`'s parts, the one called `key`. */
 static const char *find_section(const char *section, const char *key)
 {
@@ -93,12 +83,11 @@ static int name_distance(const char *a, const char *b)
 static void unknown_key(struct loader *loader, const struct setting_origin *at, const char *section,
                         const char *key)
 {
-    int n_rows, nearest = NAME_DISTANCE_MAX + 1;
+    int nearest = NAME_DISTANCE_MAX + 1;
     const char *suggestion = NULL;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    for (int i = 0; i < n_rows && *section != '\0'; i++) {
-        if (strcmp(rows[i].section, section) == 0 && name_distance(key, rows[i].key) < nearest) {
-            suggestion = rows[i].key;
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+        if (strcmp(row->section, section) == 0 && name_distance(key, row->key) < nearest) {
+            suggestion = row->key;
             nearest = name_distance(key, suggestion);
         }
     }
@@ -135,13 +124,11 @@ static void apply_default(struct loader *loader, const struct setting_row *row,
 static void apply_defaults(struct loader *loader, bool of_tenant,
                            const struct setting_target *target)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    for (int i = 0; i < n_rows; i++) {
-        target->origins[i].source = SOURCE_DEFAULT;
-        if (setting_is_of_tenant(&rows[i]) == of_tenant &&
-            (rows[i].flags & (SETTING_REQUIRED | SETTING_OF_TYPE)) == 0)
-            apply_default(loader, &rows[i], target);
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+        target->origins[row - setting_rows].source = SOURCE_DEFAULT;
+        if (setting_is_of_tenant(row) == of_tenant &&
+            (row->flags & (SETTING_REQUIRED | SETTING_OF_TYPE)) == 0)
+            apply_default(loader, row, target);
     }
 }
 
@@ -170,7 +157,7 @@ static void walk_group(struct loader *loader, const config_setting_t *group, sho
         const config_setting_t *child = config_setting_get_elem(group, (unsigned)i);
         const char *key = config_setting_name(child);
         const struct setting_origin at = {source, config_setting_source_line(child), NULL};
-        const struct setting_row *row = find_row(section, key);
+        const struct setting_row *row = setting_find(section, key);
         const char *part = find_section(section, key);
         if (row != NULL)
             apply_row(loader, row, target, child, &at);
@@ -188,11 +175,10 @@ static void walk_group(struct loader *loader, const config_setting_t *group, sho
 static void require_rows(struct loader *loader, const struct tenant_entry *entry,
                          const struct setting_origin *at)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    for (int i = 0; i < n_rows; i++)
-        if ((rows[i].flags & SETTING_REQUIRED) != 0 && entry->origins[i].source == SOURCE_DEFAULT)
-            loader_error(loader, at, rows[i].section, rows[i].key, "is needed");
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++)
+        if ((row->flags & SETTING_REQUIRED) != 0 &&
+            entry->origins[row - setting_rows].source == SOURCE_DEFAULT)
+            loader_error(loader, at, row->section, row->key, "is needed");
 }
 
 /* A later file's list takes the place of an earlier one's. */
@@ -307,7 +293,7 @@ static void load_environment(struct loader *loader)
         config_setting_t *value =
             config_setting_add(config_root_setting(&config), "v", CONFIG_TYPE_STRING);
         config_setting_set_string(value, text);
-        apply_row(loader, find_row(environment[i].section, environment[i].key), &target, value,
+        apply_row(loader, setting_find(environment[i].section, environment[i].key), &target, value,
                   &origin);
         config_destroy(&config);
     }

@@ -25,6 +25,11 @@ struct setting_target {
 void loader_error(struct loader *loader, const struct setting_origin *at, const char *section,
                   const char *key, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same of a row, where its value came from. */
+#define setting_error(loader, origins, section, key, ...)                                          \
+    loader_error(loader, &(origins)[setting_find(section, key) - setting_rows], section, key,      \
+                 __VA_ARGS__)
+
 /* Checks and stores; an error leaves the value that was there (a list: what of it was right). */
 void setting_apply(struct loader *loader, const struct setting_row *row,
                    const struct setting_target *target, const config_setting_t *value,
@@ -38,7 +43,5 @@ void settings_read_credential(struct loader *loader, const struct tenant_entry *
                               struct tenant_settings *tenant);
 
 void settings_finish(struct loader *loader);
-const struct setting_origin *setting_origin_of(const struct setting_origin *origins,
-                                               const char *section, const char *key);
 
 #endif

@@ -120,8 +120,7 @@ static void print_effective(struct printer *printer, const struct settings *sett
                             const void *base, const struct setting_origin *origins,
                             const struct setting_row *row)
 {
-    int n_rows;
-    const struct setting_origin *origin = &origins[row - settings_rows(&n_rows)];
+    const struct setting_origin *origin = &origins[row - setting_rows];
     indent(printer);
     fprintf(printer->file, "%s = ", row->key);
     setting_print_value(row, base, origin, printer->file);
@@ -132,8 +131,6 @@ static void print_effective(struct printer *printer, const struct settings *sett
 
 static void print_tenants(struct printer *printer, const struct settings *settings)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
     leave_sections(printer);
     fputs("\ntenants = (", printer->file);
     for (int n = 0; n < settings->n_tenant_entries; n++) {
@@ -141,13 +138,13 @@ static void print_tenants(struct printer *printer, const struct settings *settin
         fputs(n > 0 ? ", {\n" : " {\n", printer->file);
         printer->depth = 1;
         printer->section = "tenants";
-        for (int i = 0; i < n_rows; i++) {
-            bool left_out = (rows[i].flags & SETTING_OF_TYPE) != 0 &&
-                            ((const char *)entry)[rows[i].offset] == '\0';
-            if (!setting_is_of_tenant(&rows[i]) || left_out)
+        for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+            bool left_out =
+                (row->flags & SETTING_OF_TYPE) != 0 && ((const char *)entry)[row->offset] == '\0';
+            if (!setting_is_of_tenant(row) || left_out)
                 continue;
-            enter_section(printer, rows[i].section);
-            print_effective(printer, settings, entry, entry->origins, &rows[i]);
+            enter_section(printer, row->section);
+            print_effective(printer, settings, entry, entry->origins, row);
         }
         while (strcmp(printer->section, "tenants") != 0)
             close_section(printer);
@@ -160,19 +157,17 @@ static void print_tenants(struct printer *printer, const struct settings *settin
 
 void settings_print(const struct settings *settings, FILE *file)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
     struct printer printer = {.file = file, .section = ""};
     bool tenants_done = false;
-    for (int i = 0; i < n_rows; i++) {
-        if (setting_is_of_tenant(&rows[i])) {
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+        if (setting_is_of_tenant(row)) {
             if (!tenants_done)
                 print_tenants(&printer, settings);
             tenants_done = true;
             continue;
         }
-        enter_section(&printer, rows[i].section);
-        print_effective(&printer, settings, settings, settings->origins, &rows[i]);
+        enter_section(&printer, row->section);
+        print_effective(&printer, settings, settings, settings->origins, row);
     }
     leave_sections(&printer);
 }
@@ -202,12 +197,8 @@ static void print_comment(const struct printer *printer, const char *text)
 static void print_sample_row(const struct printer *printer, const struct setting_row *row)
 {
     char comment[1024];
-    char words[256] = "";
-    size_t used = 0;
-    for (const struct setting_word *word = row->words; word != NULL && word->word != NULL; word++)
-        if (!word->refused)
-            used += (size_t)snprintf(words + used, sizeof words - used, "%s\"%s\"",
-                                     used > 0 ? ", " : "", word->word);
+    char words[SETTING_MESSAGE_BYTES];
+    setting_list_words(row, words);
     if (row->type == SETTING_INTEGER)
         snprintf(words, sizeof words, "%" PRId64 "..%" PRId64 "%s%s", row->min, row->max,
                  row->unit != NULL ? " " : "", row->unit != NULL ? row->unit : "");
@@ -225,17 +216,15 @@ static void print_sample_row(const struct printer *printer, const struct setting
 
 void settings_print_sample(FILE *file)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
     struct printer printer = {.file = file, .section = ""};
     fputs(
         "# restore-worker: every setting with its default. Strings stand in double quotes, times\n"
         "# are integers in the unit that the name says. conf.d/*.conf next to this file is read\n"
         "# after it, in bytewise order of the names, and wins.\n",
         file);
-    for (int i = 0; i < n_rows; i++) {
-        enter_section(&printer, rows[i].section);
-        print_sample_row(&printer, &rows[i]);
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+        enter_section(&printer, row->section);
+        print_sample_row(&printer, row);
     }
     leave_sections(&printer);
 }

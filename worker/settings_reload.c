@@ -16,11 +16,10 @@ static void warn_restart(const struct settings_report *report, const struct sett
 }
 
 /* Fields are zero behind their text, so bytes can be compared. */
-static void reload_row(struct settings *settings, struct settings *fresh, int i,
-                       const struct settings_report *report)
+static void reload_row(struct settings *settings, struct settings *fresh,
+                       const struct setting_row *row, const struct settings_report *report)
 {
-    int n_rows;
-    const struct setting_row *row = &settings_rows(&n_rows)[i];
+    ptrdiff_t i = row - setting_rows;
     char *field = (char *)settings + row->offset;
     const char *fresh_field = (const char *)fresh + row->offset;
     if ((row->flags & SETTING_RELOADABLE) == 0) {
@@ -34,26 +33,31 @@ static void reload_row(struct settings *settings, struct settings *fresh, int i,
     fresh->origins[i] = old;
 }
 
+static bool row_equal(const struct settings *a, const struct settings *b,
+                      const struct setting_row *row)
+{
+    for (int n = 0; setting_is_of_tenant(row) && n < a->n_tenant_entries; n++)
+        if (memcmp((const char *)&a->tenant_entries[n] + row->offset,
+                   (const char *)&b->tenant_entries[n] + row->offset, row->bytes) != 0)
+            return false;
+    return true;
+}
+
 static bool tenants_equal(const struct settings *a, const struct settings *b,
                           const struct settings_report *report)
 {
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    bool equal = a->n_tenant_entries == b->n_tenant_entries;
-    if (!equal)
+    if (a->n_tenant_entries != b->n_tenant_entries) {
         report->on_line(report->context, LOG_WARNING,
                         "tenants: changed; takes effect with the next start");
-    for (int i = 0; equal && i < n_rows; i++) {
-        bool row_equal = true;
-        for (int n = 0; setting_is_of_tenant(&rows[i]) && n < a->n_tenant_entries; n++)
-            row_equal = row_equal && memcmp((const char *)&a->tenant_entries[n] + rows[i].offset,
-                                            (const char *)&b->tenant_entries[n] + rows[i].offset,
-                                            rows[i].bytes) == 0;
-        if (!row_equal)
-            warn_restart(report, &rows[i]);
-        equal = row_equal;
+        return false;
     }
-    return equal;
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++) {
+        if (!row_equal(a, b, row)) {
+            warn_restart(report, row);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A request must not outlive what is remembered of it, and the window is the journal's until the
@@ -79,11 +83,9 @@ bool settings_reload(struct settings *settings, struct settings *fresh,
 {
     if (!age_fits(settings, fresh, report))
         return false;
-    int n_rows;
-    const struct setting_row *rows = settings_rows(&n_rows);
-    for (int i = 0; i < n_rows; i++)
-        if (!setting_is_of_tenant(&rows[i]))
-            reload_row(settings, fresh, i, report);
+    for (const struct setting_row *row = setting_rows; row->section != NULL; row++)
+        if (!setting_is_of_tenant(row))
+            reload_row(settings, fresh, row, report);
     settings->policy.name_policy_allowed[NAME_POLICY_REJECT] = true;
     if (!tenants_equal(settings, fresh, report))
         return true;

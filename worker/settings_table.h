@@ -26,7 +26,6 @@ enum setting_flag {
 struct setting_word {
     const char *word; /* NULL ends the list */
     int value;
-    bool refused; /* not supported by this version */
 };
 
 struct setting_row {
@@ -47,8 +46,12 @@ struct setting_row {
     const char *sentence;
 };
 
-const struct setting_row *settings_rows(int *ret_n);
+extern const struct setting_row setting_rows[]; /* a NULL section ends them */
+/* NULL: there is none. */
+const struct setting_row *setting_find(const char *section, const char *key);
 bool setting_is_of_tenant(const struct setting_row *row);
+/* What a word may be, as errors and the sample say it: "a", "b"; of other types "". */
+void setting_list_words(const struct setting_row *row, char ret_words[SETTING_MESSAGE_BYTES]);
 /* Sections in the order of the file; NULL ends them. A nested one is named "outer.inner". */
 extern const char *const setting_sections[];
 
