@@ -57,9 +57,9 @@ static const char *status_code(int status)
 
 static const char *order_check(const struct sim *sim, const json_t *order, size_t *kind)
 {
-    static const char *const known[] = {"method",   "path",  "user",   "tenant", "when",
-                                        "target",   "kind",  "status", "code",   "body",
-                                        "delay_ms", "times", "for_ms", "headers"};
+    static const char *const known[] = {"method",     "path",     "user",   "tenant", "when",
+                                        "target",     "kind",     "status", "code",   "body",
+                                        "fill_bytes", "delay_ms", "times",  "for_ms", "headers"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)order, key, value)
@@ -109,6 +109,7 @@ const char *fault_add(struct sim *sim, const json_t *order)
     fault->status = status ? (int)json_integer_value(status) : 503;
     fault->headers = json_incref(json_object_get(order, "headers"));
     fault->body = json_incref(json_object_get(order, "body"));
+    fault->fill_bytes = json_integer_value(json_object_get(order, "fill_bytes"));
     fault->delay_ms = json_integer_value(json_object_get(order, "delay_ms"));
     fault->times_left = times ? json_integer_value(times) : for_ms ? -1 : 1;
     fault->until_mono_ms = for_ms ? sim->mono_ms + json_integer_value(for_ms) : INT64_MAX;
@@ -144,6 +145,7 @@ const struct fault *faults_take(struct sim *sim, const struct call *call)
 
 void fault_answer(const struct fault *fault, struct call *call)
 {
+    static const char blanks[] = "                                                                ";
     const char *name, *raw = json_string_value(fault->body);
     json_t *value;
     if (raw || fault->body) {
@@ -156,6 +158,9 @@ void fault_answer(const struct fault *fault, struct call *call)
         reply_error(call, fault->status, fault->code ? fault->code : status_code(fault->status),
                     "Ordered by a test.");
     }
+    for (int64_t n = fault->fill_bytes; n > 0; n -= (int64_t)sizeof blanks - 1)
+        buffer_add(&call->reply, blanks,
+                   n < (int64_t)sizeof blanks ? (size_t)n : sizeof blanks - 1);
     reply_standard_headers(call->sim, call);
     json_object_foreach(fault->headers, name, value)
     {

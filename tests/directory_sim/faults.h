@@ -24,6 +24,7 @@ struct fault {
     int status; /* ANSWER */
     char *code;
     json_t *headers, *body;
+    int64_t fill_bytes; /* ANSWER: blanks behind the body */
     int64_t delay_ms;
     int64_t times_left;    /* -1: for ever */
     int64_t until_mono_ms; /* INT64_MAX: for ever */

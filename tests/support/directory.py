@@ -84,8 +84,8 @@ class Directory:
 
     def fault(self, **fault):
         """method, path (a part of it), target (a part of path and query as sent), user,
-        when (before|after), kind (answer|reset|hang|delay), status, code, headers, delay_ms,
-        times, for_ms."""
+        when (before|after), kind (answer|reset|hang|delay), status, code, headers, body, fill_bytes,
+        delay_ms, times, for_ms."""
         return self._call("POST", "/admin/faults", fault)
 
     def faults(self):

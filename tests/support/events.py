@@ -22,7 +22,8 @@ class Requests:
         self._topic = topics.names["requests"]
         self._producer = Producer({
             "bootstrap.servers": bootstrap, "partitioner": "murmur2_random",
-            "enable.idempotence": True, "linger.ms": 0, "log_level": 2})
+            "enable.idempotence": True, "linger.ms": 0, "log_level": 2,
+            "message.max.bytes": 2_000_000})  # the topic decides what is too large
         self.sent = {}  # request id -> (key, data, partition, offset), for send() and its callers
 
     def restore(self, user, id=None, key=None, headers=None, **data):

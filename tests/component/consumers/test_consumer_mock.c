@@ -1,5 +1,6 @@
 /* On librdkafka's mock cluster: what does not depend on transactions, which the mock only plays
  * (measurements.md 2). Its groups take 3 s to form, and a rebalance session.timeout - 1 s. */
+#include "consumers/rebalance.h" /* the index's maximum is no setting */
 #include "rig.h"
 
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -322,6 +324,52 @@ static void it_closes_while_it_is_being_assigned(void **state)
     assert_true(was_closed); /* and not given up */
 }
 
+static void a_full_index_stops_the_taking_until_offsets_are_finished(void **state)
+{
+    enum { TAKEN = 1500, MORE = 500, ROOM = 8192 }; /* request_consumer's INDEX_ROOM */
+    struct rig *rig = *state;
+    static struct member member = {.take_max = TAKEN, .keep_open = true};
+    rig_produce_to(rig, 0, TAKEN + MORE);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_taken == TAKEN);
+    for (int n = 0; n < TAKEN; n++) {
+        struct journal_entry entry = {
+            .request_offset = n, .journal_offset = n, .time_ms = n, .state = JOURNAL_DONE};
+        memcpy(entry.key.bytes, &n, sizeof n);
+        request_consumer_journal_put(member.consumer, 0, &entry);
+    }
+    member.consumer->index.entries_max = ROOM + TAKEN - 1;
+    member.take_max += MORE;
+    rig_turn_for(2500);
+    assert_int_equal(member.n_taken, TAKEN); /* all that it knows is needed */
+    assert_int_equal(member.exit_code, 0);
+
+    struct offsets *offsets = &member.held[0]->offsets;
+    for (struct open_offset *entry; (entry = offsets->lowest) != NULL; free(entry))
+        offsets_close(offsets, entry);
+    UNTIL(member.n_taken == TAKEN + MORE);
+}
+
+static void a_journal_larger_than_the_index_ends_the_process(void **state)
+{
+    enum { MAX = 100 };
+    struct rig *rig = *state;
+    static struct member member;
+    for (int i = 0; i <= MAX; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "00000000-0000-5000-8000-%012d", i);
+        rig_write_journal(rig, 0, key, "done", i, "{}");
+    }
+    assert_int_equal(rd_kafka_flush(rig->producer, 10000), 0);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    member.consumer->index.entries_max = MAX;
+    UNTIL(member.exit_code != 0);
+    assert_int_equal(member.exit_code, EX_SOFTWARE);
+    assert_string_equal(member.why, "journal partition 0: more than 100 records beyond the lowest "
+                                    "unfinished one");
+    assert_int_equal(member.n_taken, 0);
+}
+
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -342,6 +390,8 @@ int main(int argc, char **argv)
         WITH_RIG(different_numbers_of_partitions_are_a_configuration_error),
         WITH_RIG(a_property_that_librdkafka_refuses_is_a_sentence),
         WITH_RIG(it_closes_while_it_is_being_assigned),
+        WITH_RIG(a_full_index_stops_the_taking_until_offsets_are_finished),
+        WITH_RIG(a_journal_larger_than_the_index_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

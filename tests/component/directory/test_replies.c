@@ -129,7 +129,7 @@ static void be_large(void *context, const struct scripted_request *request,
     if (request->number % 2 == 0)
         reply->filler_bytes = 50 * 1024 * 1024;
     else
-        reply->header_filler_bytes = 80 * 1024;
+        reply->header_filler_bytes = 1024 * 1024;
 }
 
 static void a_reply_of_any_size_costs_a_bounded_amount(void **state)

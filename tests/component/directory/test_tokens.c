@@ -1,5 +1,6 @@
 /* The token: fetched, renewed, refused, out of reach. */
 #include "tests/component/directory/fixture.h"
+#include "worker/directory/token.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -200,25 +201,33 @@ static void a_token_is_renewed_ahead_of_its_end(void **state)
     assert_int_equal(fixture->n_graph, 1);
 }
 
+enum { NONSENSES = 8 };
+
 static void answer_nonsense(void *context, const struct scripted_request *request,
                             struct scripted_reply *reply)
 {
-    static const char *const bodies[] = {
+    static char long_token[TOKEN_BYTES_MAX + 64];
+    static const char *const bodies[NONSENSES] = {
         "",
         "[]",
         "{\"access_token\":\"a\"}",
         "{\"expires_in\":0,\"access_token\":\"a\"}",
         "{\"expires_in\":60,\"access_token\":\"a\\r\\nX-Evil: 1\"}",
         "{\"expires_in\":60,\"access_token\":7}",
+        long_token,
+        "{\"expires_in\":60,\"access_token\":\"abc\"}", /* and 50 MB more */
     };
     (void)context;
-    reply->body = bodies[request->number % 6];
+    (void)snprintf(long_token, sizeof long_token, "{\"expires_in\":60,\"access_token\":\"%0*d\"}",
+                   TOKEN_BYTES_MAX + 1, 7);
+    reply->body = bodies[request->number % NONSENSES];
+    reply->filler_bytes = request->number % NONSENSES == NONSENSES - 1 ? 50 * 1024 * 1024 : 0;
 }
 
 static void a_token_that_is_none_is_not_used(void **state)
 {
     struct fixture *fixture = *state;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < NONSENSES; i++) {
         static struct asking read;
         fixture->login = answer_nonsense;
         fixture->settings.request_timeout_ms = 100;

@@ -122,6 +122,17 @@ static void what_is_no_outcome_is_refused(void **state)
     assert_int_equal(summary_part_read(&tombstone, &part), -EPROTO);
 }
 
+static void an_outcome_larger_than_a_topic_takes_is_refused(void **state)
+{
+    (void)state;
+    enum { TOO_LARGE = 1024 * 1024 + 1 };
+    static char value[TOO_LARGE + 1] = "{" RESOLVED ",\"disposition\":\"restored\"}";
+    memset(value + strlen(value), ' ', sizeof value - 1 - strlen(value));
+    assert_int_equal(read_part(value), -EPROTO);
+    value[TOO_LARGE - 1] = '\0';
+    assert_int_equal(read_part(value), 0);
+}
+
 static void every_item_of_a_record_has_a_journal_key_of_its_own(void **state)
 {
     (void)state;
@@ -147,6 +158,7 @@ int main(void)
         cmocka_unit_test_teardown(a_duplicate_has_nobody_of_its_own, clear),
         cmocka_unit_test_teardown(a_plan_counts_as_what_would_be, clear),
         cmocka_unit_test_teardown(what_is_no_outcome_is_refused, clear),
+        cmocka_unit_test_teardown(an_outcome_larger_than_a_topic_takes_is_refused, clear),
         cmocka_unit_test_teardown(every_item_of_a_record_has_a_journal_key_of_its_own, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
