@@ -90,7 +90,8 @@ bool string_list_add(struct string_list *list, const char *text)
 {
     size_t bytes = strlen(text) + 1;
     if (bytes > sizeof list->bytes - list->used_bytes) {
-        list->left_out++;
+        if (list->left_out < UINT16_MAX)
+            list->left_out++;
         return false;
     }
     memcpy(list->bytes + list->used_bytes, text, bytes);

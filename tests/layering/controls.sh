@@ -59,6 +59,17 @@ refuses sizes.sh policy/a.c "$(lines 451)" 'policy/a.c: 451 lines'
 accepts sizes.sh policy/a.c "$(echo 'void f(void) {' && lines 68 && echo '}')"
 refuses sizes.sh policy/a.c "$(echo 'void f(void) {' && lines 69 && echo '}')" 'f has 71 lines'
 
+bound() { # CONSTANT TEST: a row
+    echo "| a | \`$1\` \`tests/BOUNDS.md\` | b | \`$2\` |"
+}
+refuses bounds.sh policy/a.c 'enum { A_MAX = 1 };' 'tests/BOUNDS.md is missing'
+mkdir "$tree/tests" && : >"$tree/tests/BOUNDS.md"
+said=$(sh "$checks/bounds.sh" "$tree") && report "bounds.sh accepted a maximum without a row"
+[ "$said" = "tests/BOUNDS.md: A_MAX is missing" ] || report "bounds.sh said: $said"
+refuses bounds.sh tests/BOUNDS.md "$(bound A no_such_test)" 'no test no_such_test'
+refuses bounds.sh tests/BOUNDS.md "$(bound A '')" 'no test for: a'
+refuses bounds.sh tests/BOUNDS.md '| a | `A` `policy/a.h` | b | `c` |' 'no A in policy/a.h'
+
 cp "$source_dir/.clang-format" "$tree"
 accepts format.sh tests/a.c 'int a;'
 refuses format.sh tests/a.c 'int  a;' 'tests/a.c:1:'

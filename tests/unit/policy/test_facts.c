@@ -70,6 +70,9 @@ static void a_list_counts_what_does_not_fit(void **state)
     for (const char *s = NULL; (s = string_list_next(&list, s)) != NULL;)
         n++;
     assert_int_equal(n, list.n);
+    for (n = 0; n <= UINT16_MAX; n++)
+        (void)string_list_add(&list, text);
+    assert_int_equal(list.left_out, UINT16_MAX); /* and never 0 again */
 }
 
 int main(void)

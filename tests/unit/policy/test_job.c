@@ -688,15 +688,15 @@ static void an_address_that_nobody_shows_is_not_guessed(void **state)
     assert_int_equal(job.outcome.conflicts[0].holder.type, HOLDER_UNKNOWN);
 }
 
-static void many_addresses_are_asked_for_a_few_at_a_time(void **state)
+/* Beside his own two, from a@ up to `last`@. */
+static void up_to_the_clash_of_many_addresses(char last)
 {
-    (void)state;
     job.request.address_policy = ADDRESS_POLICY_REJECT;
     rules.reject_privileged_targets = false;
     start();
     authorised();
     given_user(&answer.user);
-    for (char c = 'a'; c < 'a' + 8; c++) {
+    for (char c = 'a'; c <= last; c++) {
         char address[] = "smtp:_@contoso.com";
         address[5] = c;
         string_list_add(&answer.user.proxy_addresses, address);
@@ -704,6 +704,12 @@ static void many_addresses_are_asked_for_a_few_at_a_time(void **state)
     answered(DIRECTORY_YES);
     committed();
     answered(DIRECTORY_ADDRESS_TAKEN);
+}
+
+static void many_addresses_are_asked_for_a_few_at_a_time(void **state)
+{
+    (void)state;
+    up_to_the_clash_of_many_addresses('h');
     assert_int_equal(job.question.n_addresses, ASKED_ADDRESSES_MAX);
     for (int i = 0; i < 3; i++)
         answered(DIRECTORY_YES);
@@ -715,6 +721,22 @@ static void many_addresses_are_asked_for_a_few_at_a_time(void **state)
         answered(DIRECTORY_YES);
     assert_ends(REASON_ADDRESS_CONFLICT);
     assert_string_equal(job.outcome.conflicts[0].value, "smtp:h@contoso.com");
+}
+
+static void no_more_conflicts_are_told_than_there_are_places(void **state)
+{
+    (void)state;
+    up_to_the_clash_of_many_addresses('z');
+    int n_questions = 0;
+    for (; job.state == JOB_ADDRESS_USERS; n_questions++) {
+        for (int i = 0; i < job.question.n_addresses; i++)
+            held(i, HOLDER_USER);
+        for (int i = 0; i < 3; i++)
+            answered(DIRECTORY_YES);
+    }
+    assert_ends(REASON_ADDRESS_CONFLICT);
+    assert_int_equal(n_questions, (CONFLICTS_MAX + ASKED_ADDRESSES_MAX - 1) / ASKED_ADDRESSES_MAX);
+    assert_int_equal(job.outcome.n_conflicts, CONFLICTS_MAX);
 }
 
 static void a_configuration_that_rejects_offers_no_removal(void **state)
@@ -1073,6 +1095,7 @@ int main(void)
         JOB_TEST(what_the_directory_names_is_a_conflict_whoever_holds_it),
         JOB_TEST(an_address_that_nobody_shows_is_not_guessed),
         JOB_TEST(many_addresses_are_asked_for_a_few_at_a_time),
+        JOB_TEST(no_more_conflicts_are_told_than_there_are_places),
         JOB_TEST(a_configuration_that_rejects_offers_no_removal),
         JOB_TEST(a_password_of_unknown_age_is_never_confirmed),
         JOB_TEST(what_is_missing_on_the_account_is_left_to_do),

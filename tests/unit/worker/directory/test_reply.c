@@ -314,6 +314,61 @@ static void a_row_repeated_on_the_next_page_counts_once(void **state)
     reply_deinit(&reply);
 }
 
+static void take_reply(struct directory_answer *answer, int kind, int status, const char *body)
+{
+    struct directory_question question = {.operation = DIRECTORY_USER_BY_ID,
+                                          .id = "00000000-0000-0000-0000-000000000001"};
+    struct asked asked = {.kind = kind, .question = &question};
+    struct reply reply = {.http_status = status};
+    char next_link[CALL_URL_BYTES];
+    assert_true(reply_take_body(&reply, body, strlen(body)));
+    answer_clear(answer);
+    reply_answer(&asked, &reply, answer, next_link);
+    reply_deinit(&reply);
+}
+
+/* `begin`, n times `item` with its number, `end`. */
+static const char *write_list(const char *begin, const char *item, int n, const char *end)
+{
+    static char body[32768];
+    size_t used = (size_t)snprintf(body, sizeof body, "%s", begin);
+    for (int i = 0; i < n; i++) {
+        const char *hole = strstr(item, "%");
+        used += (size_t)snprintf(body + used, sizeof body - used, "%s%.*s%02d%s", i > 0 ? "," : "",
+                                 (int)(hole - item), item, i, hole + 1);
+    }
+    used += (size_t)snprintf(body + used, sizeof body - used, "%s", end);
+    assert_true(used < sizeof body);
+    return body;
+}
+
+static void what_there_is_no_place_for_is_left_out(void **state)
+{
+    (void)state;
+    static struct directory_answer answer;
+    take_reply(&answer, DIRECTORY_USER_BY_ID, 200,
+               write_list("{\"id\":\"00000000-0000-0000-0000-000000000001\","
+                          "\"userPrincipalName\":\"ola@b.no\",\"otherMails\":[",
+                          "\"ola%@b.no\"", OTHER_MAILS_MAX + 1, "]}"));
+    assert_int_equal(answer.status, DIRECTORY_YES);
+    assert_int_equal(answer.user.n_other_mails, OTHER_MAILS_MAX);
+    assert_string_equal(answer.user.other_mails[0], "ola00@b.no");
+
+    take_reply(&answer, CALL_REQUESTER_ROLES, 200,
+               write_list("{\"value\":[",
+                          "{\"roleTemplateId\":\"00000000-0000-0000-0000-0000000000%\"}",
+                          ROLES_MAX + 1, "]}"));
+    assert_int_equal(answer.status, DIRECTORY_YES);
+    assert_int_equal(answer.requester.n_roles, ROLES_MAX);
+
+    take_reply(&answer, DIRECTORY_RESTORE, 400,
+               write_list("{\"error\":{\"code\":\"Request_BadRequest\",\"details\":[",
+                          "{\"code\":\"ObjectConflict\",\"target\":\"ola%@b.no\"}",
+                          NAMED_ADDRESSES_MAX + 1, "]}}"));
+    assert_int_equal(answer.status, DIRECTORY_ADDRESS_TAKEN);
+    assert_int_equal(answer.n_named_addresses, NAMED_ADDRESSES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_header_too_long_for_its_place_is_absent),
         cmocka_unit_test(more_candidates_than_places_are_counted_and_the_newest_kept),
         cmocka_unit_test(a_row_repeated_on_the_next_page_counts_once),
+        cmocka_unit_test(what_there_is_no_place_for_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
