@@ -51,6 +51,19 @@ static struct publication *take_pending(struct worker *worker)
     return first;
 }
 
+/* What a stranger has made large, beyond what every slot costs: from BATCH_BYTES_MAX on nothing is
+ * taken. Only of those who wait for a commit, which comes or ends the process: whoever waits for
+ * the directory must not keep others out (P3). */
+static size_t held_bytes(const struct slot *slot)
+{
+    const struct publication *publication = &slot->publication;
+    if (publication->kind == PUBLISH_DEAD_LETTER)
+        return publication->of.dead_letter->held_bytes;
+    if (publication->kind == PUBLISH_REPLAY)
+        return record_copy_bytes(slot->stored);
+    return publication->kind == PUBLISH_OUTCOME && slot->list != NULL ? sizeof *slot->list : 0;
+}
+
 void commits_add(struct slot *slot, enum publication_kind kind)
 {
     struct publication *publication = &slot->publication;
@@ -74,6 +87,8 @@ void commits_add(struct slot *slot, enum publication_kind kind)
     } else if (kind == PUBLISH_REUSED) {
         publication->of.reused = &slot->job.outcome;
     }
+    publication->held_bytes = held_bytes(slot);
+    slot->worker->held_bytes += publication->held_bytes;
     slot->phase = SLOT_QUEUED;
     queue(slot->worker, publication);
 }

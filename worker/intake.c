@@ -130,7 +130,6 @@ static void refuse_record(struct slot *slot, const struct record *record,
     slot->publication.of.dead_letter =
         dead_letter_new(record, malformed->message, &cause, loop_now(worker->loop)->wall_ms);
     assert(slot->publication.of.dead_letter != NULL);
-    slot_hold(slot, slot->publication.of.dead_letter->held_bytes);
     commits_add(slot, PUBLISH_DEAD_LETTER);
 }
 
@@ -303,10 +302,8 @@ static void resume(struct slot *slot, const struct journal_record *record)
 
 void intake_store(struct slot *slot, const struct journal_record *record)
 {
-    size_t bytes = record_copy_bytes(record->record);
-    void *block = malloc(bytes);
+    void *block = malloc(record_copy_bytes(record->record));
     assert(block != NULL);
-    slot_hold(slot, bytes);
     slot->stored = record_copy(record->record, block);
     slot->publication.of.replay.record = slot->stored;
     slot->publication.of.replay.mode = slot->job.request.mode;

@@ -121,12 +121,6 @@ static void leave_lane(struct slot *slot, struct lane_place *place)
         run_if_first(next);
 }
 
-void slot_hold(struct slot *slot, size_t bytes)
-{
-    slot->publication.held_bytes += bytes;
-    slot->worker->held_bytes += bytes;
-}
-
 static void slot_free(struct slot *slot)
 {
     struct worker *worker = slot->worker;
@@ -212,7 +206,6 @@ static void ask(struct slot *slot)
     if (question->operation == DIRECTORY_LIST_DELETED && slot->list == NULL) {
         slot->list = malloc(sizeof *slot->list);
         assert(slot->list != NULL && "out of memory");
-        slot_hold(slot, sizeof *slot->list);
     }
     call->list = slot->list;
     slot->phase = SLOT_ASKING;

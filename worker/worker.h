@@ -112,7 +112,7 @@ struct worker {
     struct watch consumer_watch; /* the eventfd that librdkafka writes to */
     struct timer consumer_timer;
     bool records_may_wait;
-    size_t held_bytes; /* by all slots, see slot_hold */
+    size_t held_bytes; /* by publications from commits_add until their slots are freed */
     int n_fetching;    /* slots for which the journal is being read */
     int n_newly_assigned;
     struct slot *spare; /* the slot the next record is decoded into */
@@ -189,9 +189,6 @@ void batches_free(struct users *users);
 
 /* jobs.c */
 struct slot *slot_new(struct worker *worker);
-/* The slot holds so many bytes more, of a stranger's making, until it is freed: a dead letter, a
- * stored outcome, a list. From BATCH_BYTES_MAX on nothing is taken. */
-void slot_hold(struct slot *slot, size_t bytes);
 /* Queues the slot up behind those that name the same user, and under the record's key. */
 void slot_enter_lanes(struct slot *slot, const struct record *record);
 bool slot_is_first(const struct slot *slot);
