@@ -66,9 +66,10 @@ const struct journal_entry *intake_find(const struct slot *slot, const struct jo
 {
     const struct journal_entry *entry =
         request_consumer_journal_find(slot->worker->consumer, slot->partition_id, key);
-    if (entry != NULL && test_without(entry->state == JOURNAL_DONE ? "done-records" : "intents"))
+    if (entry == NULL)
         return NULL;
-    return entry;
+    bool is_done = entry->state == JOURNAL_DONE;
+    return (is_done ? test_without("done-records") : test_without("intents")) ? NULL : entry;
 }
 
 static struct journal_key make_key(const char *text)

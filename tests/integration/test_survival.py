@@ -273,9 +273,11 @@ def test_a_worker_that_slept_between_intent_and_restore_restores_nobody(scenes, 
     control = scenes(kafka=freezable, settings=settings, without="proof")
     for scene in (guarded, control):
         hold_before_the_restore(scene)
+    frozen = time.monotonic()
     replace((guarded, control), figure)
     for scene in (guarded, control):
         scene.delete_user(USER)  # and so it must stay
+    wait_for(lambda: time.monotonic() - frozen > 20, 30, "20 s of sleep")
     wake(freezable, guarded, control, lambda: control.directory.effects(USER)["restores"] == 2)
     assert guarded.directory.effects(USER)["restores"] == 1
     assert guarded.audit() == {}
@@ -338,7 +340,6 @@ def test_a_worker_whose_producer_was_fenced_while_it_slept_makes_a_new_one(scene
 
 
 def test_a_password_that_is_being_set_during_a_rebalance_is_awaited_by_the_next_owner(scenes):
-    """The simulation has the control: whoever does not settle tells a password that is replaced."""
     users = USERS[:24]  # in all partitions, so that some of them move
     scene = scenes(settings={"directory": {"request_timeout_ms": 12000}})
     scene.directory.fault(kind="delay", method="PATCH", delay_ms=10000, times=-1)

@@ -375,6 +375,8 @@ static struct job_action ask(struct run *run, struct watch *watch)
         answer.retry_after_ms = 0;
     if (run->control == CONTROL_AGE_UNTOLD)
         answer.requester_age_ms = 0;
+    if (run->control == CONTROL_EVERYBODY_MAY && run->job.question.operation == DIRECTORY_REQUESTER)
+        given_requester(&answer.requester);
     return step(run, watch, (struct job_event){.type = JOB_ANSWERED, .answer = &answer});
 }
 

@@ -90,6 +90,13 @@ static void without_their_age_roles_of_another_job_pass_for_new(void **state)
     assert_only_with_control(CONTROL_AGE_UNTOLD, "roles are at most a minute old");
 }
 
+static void without_the_requesters_own_roles_a_stranger_restores(void **state)
+{
+    (void)state;
+    run.world.requester_is_nobody = true;
+    assert_only_with_control(CONTROL_EVERYBODY_MAY, "no restore for a stranger");
+}
+
 static void a_holder_looked_up_by_name_is_the_restored_user(void **state)
 {
     (void)state;
@@ -110,6 +117,8 @@ int main(void)
         cmocka_unit_test_setup(without_settling_a_late_call_meets_its_successors, the_plain_case),
         cmocka_unit_test_setup(a_holder_looked_up_by_name_is_the_restored_user, the_plain_case),
         cmocka_unit_test_setup(an_untold_retry_after_is_undercut, the_plain_case),
+        cmocka_unit_test_setup(without_the_requesters_own_roles_a_stranger_restores,
+                               the_plain_case),
         cmocka_unit_test_setup(without_their_age_roles_of_another_job_pass_for_new, the_plain_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,27 @@ static void without_offsets_an_old_generation_would_publish(void **state)
     rd_kafka_destroy(other);
 }
 
+/* Why a batch may hold partitions only that are held when it is closed (design 6): of who holds one
+ * the broker asks nothing. */
+static void offsets_of_a_partition_that_another_holds_are_let_through(void **state)
+{
+    (void)state;
+    rd_kafka_t *other = make_member();
+    rd_kafka_topic_partition_list_t *held = NULL;
+    await_assignment(member, other);
+    assert_int_equal(rd_kafka_assignment(member, &held), 0);
+    assert_true(held->cnt < RIG_PARTITIONS);
+    rd_kafka_topic_partition_list_destroy(held);
+
+    rig_fill(&rig, JOBS, rd_kafka_consumer_group_metadata(member));
+    assert_int_equal(rig.batch.n_offsets, RIG_PARTITIONS);
+    assert_int_equal(rig_publish(&rig), BATCH_COMMITTED);
+    assert_published(&rig, JOBS, "read_committed", 1);
+    assert_offsets_are_committed();
+    (void)rd_kafka_consumer_close(other);
+    rd_kafka_destroy(other);
+}
+
 static void of_two_processes_with_one_name_the_older_ends(void **state)
 {
     (void)state;
@@ -379,6 +400,7 @@ int main(int argc, char **argv)
         TEST(a_commit_that_was_lost_is_made_up_for_by_a_new_producer),
         TEST(an_old_generation_publishes_nothing),
         TEST(without_offsets_an_old_generation_would_publish),
+        TEST(offsets_of_a_partition_that_another_holds_are_let_through),
         TEST(of_two_processes_with_one_name_the_older_ends),
         TEST(a_dead_letter_too_large_for_its_topic_arrives_without_its_value),
         TEST(a_dead_letter_loses_no_more_than_each_refusal_takes),
