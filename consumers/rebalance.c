@@ -14,6 +14,7 @@ enum {
     ASK_AGAIN_AFTER_ERROR_MS = 1200, /* the coordinator may be another: journal_reader_handle */
     TOPICS_AGAIN_MS = 2000,
     TOPICS_TIMEOUT_MS = 250, /* on the loop, and only while nothing is held */
+    REJOINED_MS = 60000,
 };
 
 /* ---- topics ---- */
@@ -180,6 +181,8 @@ static void assignment_finish(struct request_consumer *consumer)
     free(assignment);
     consumer->assignment = NULL;
     consumer->state = HOLDING;
+    if (consumer->rejoining_until_mono_ms == INT64_MAX)
+        consumer->rejoining_until_mono_ms = consumer->now_mono_ms + REJOINED_MS;
     for (int i = 0; i < consumer->n_held && consumer->state == HOLDING; i++)
         consumer->handlers.on_assigned(consumer->handlers.context, &consumer->held[i]->partition);
 }
@@ -255,11 +258,14 @@ void rebalance_on_assign(struct request_consumer *consumer,
 
 void rebalance_on_revoke(struct request_consumer *consumer)
 {
+    char why[8];
+    bool lost = rd_kafka_assignment_lost(consumer->handle) != 0;
     consumer->member = false;
+    if (lost &&
+        rd_kafka_fatal_error(consumer->handle, why, sizeof why) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        consumer->rejoining_until_mono_ms = INT64_MAX;
     switch (consumer->state) {
-    case HOLDING:
-        revoke_begin(consumer, NULL, rd_kafka_assignment_lost(consumer->handle) != 0);
-        break;
+    case HOLDING: revoke_begin(consumer, NULL, lost); break;
     case REVOKING:
         free(consumer->next);
         consumer->next = NULL;

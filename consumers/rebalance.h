@@ -41,6 +41,7 @@ struct request_consumer {
     int64_t now_mono_ms;
     int n_all; /* partitions of the requests topic, 0: not known */
 
+    int64_t rejoining_until_mono_ms; /* from a lost session to the next assignment and some time */
     bool member; /* of the group: the last assignment was answered, perhaps an empty one */
     int n_unreadable;
     int32_t first_unreadable;

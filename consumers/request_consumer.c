@@ -42,7 +42,12 @@ static void on_error(struct request_consumer *consumer, rd_kafka_resp_err_t code
     char line[512];
     /* The event carries the code behind _FATAL; only the handle says that it was fatal. */
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(consumer->handle, line, sizeof line);
-    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID &&
+        consumer->now_mono_ms < consumer->rejoining_until_mono_ms) {
+        /* A coordinator that hung answers what was sent to it before and after, in any order: the
+         * join it took for the newer one was our own (measured, Kafka 4.1). */
+        consumer_fail(consumer, EX_TEMPFAIL, "fenced while it joined again after a lost session");
+    } else if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
         snprintf(line, sizeof line, "another process uses kafka.instance %s", consumer->instance);
         consumer_fail(consumer, EX_CONFIG, line);
     } else if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -40,7 +40,8 @@ struct request_consumer_handlers {
     /* The answer to request_consumer_fetch; record NULL: it could not be had (compacted away, or an
      * error that was logged). */
     void (*on_fetched)(void *context, void *fetch_context, const struct journal_record *record);
-    /* The consumer cannot go on: exit with this code (contract 1). FENCED_INSTANCE_ID is 78. */
+    /* The consumer cannot go on: exit with this code (contract 1). FENCED_INSTANCE_ID is 78; but 75
+     * where it may have been a request of our own that was answered late: begin again. */
     void (*on_failed)(void *context, int exit_code, const char *why);
     /* One line for the log; level as syslog(3). */
     void (*on_log)(void *context, int level, const char *line);

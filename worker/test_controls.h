@@ -21,7 +21,8 @@
  *   undumpable       the process may be dumped and read
  *   dead-letters     what is no request is passed over in silence
  *   drain            SIGTERM ends the process where it stands
- *   grace            SIGTERM waits for open calls however long they take */
+ *   grace            SIGTERM waits for open calls however long they take
+ *   exit-bound       the process waits for librdkafka to close, however long that takes */
 #ifndef WORKER_TEST_CONTROLS_H
 #define WORKER_TEST_CONTROLS_H
 

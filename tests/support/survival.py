@@ -32,13 +32,14 @@ QUICK = ["session.timeout.ms=3000", "heartbeat.interval.ms=500"]
 
 
 class Scene:
-    def __init__(self, folder, kafka, deleted=100, settings=None, without=None):
+    def __init__(self, folder, kafka, deleted=100, settings=None, without=None, environment=None):
         os.makedirs(folder)
         self._folder = folder
         self._kafka = kafka
         self._settings = {"directory": {"request_timeout_ms": 1000},
                           "kafka": {"properties": QUICK}, **(settings or {})}
-        self._environment = {"RESTORE_TEST_WITHOUT": without} if without else {}
+        self._environment = {**(environment or {}),
+                             **({"RESTORE_TEST_WITHOUT": without} if without else {})}
         self.topics = Topics(kafka.bootstrap)
         self.directory = Directory(folder, standard_load(deleted))
         self.requests = Requests(kafka.bootstrap, self.topics)

@@ -17,12 +17,13 @@ static const char *const FAST[] = {"session.timeout.ms=6000", "heartbeat.interva
                                    "fetch.wait.max.ms=10"};
 enum { N_FAST = sizeof FAST / sizeof *FAST };
 
-enum { OFFSET_FETCH = 9, HEARTBEAT = 12 }; /* protocol.html#protocol_api_keys */
+enum { OFFSET_FETCH = 9, HEARTBEAT = 12, SYNC_GROUP = 14 }; /* protocol.html#protocol_api_keys */
 
 static const char KEY[] = "3fac718e-8086-5256-a5ed-f283398b4b66";
 
 /* ---- seams: the linker puts these before librdkafka's (--wrap) ---- */
 
+static rd_kafka_t *last_asking;
 static int n_blocking_questions;
 static bool was_closed;
 
@@ -36,6 +37,7 @@ rd_kafka_resp_err_t __wrap_rd_kafka_metadata(rd_kafka_t *handle, int all, rd_kaf
                                              const struct rd_kafka_metadata **ret_metadata,
                                              int timeout_ms)
 {
+    last_asking = handle;
     n_blocking_questions++;
     return __real_rd_kafka_metadata(handle, all, topic, ret_metadata, timeout_ms);
 }
@@ -370,6 +372,47 @@ static void a_journal_larger_than_the_index_ends_the_process(void **state)
     assert_int_equal(member.n_taken, 0);
 }
 
+static void a_member_that_another_fenced_ends_the_process_with_78(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    rd_kafka_mock_push_request_errors(rig->mock, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    UNTIL(member.exit_code != 0);
+    assert_int_equal(member.exit_code, EX_CONFIG);
+    assert_string_equal(member.why, "another process uses kafka.instance one");
+}
+
+static void a_member_that_fenced_itself_may_begin_again(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    rd_kafka_mock_push_request_errors(rig->mock, SYNC_GROUP, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    rd_kafka_mock_push_request_errors(rig->mock, HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    UNTIL(member.exit_code != 0);
+    assert_int_equal(member.n_lost, 1);
+    assert_int_equal(member.exit_code, EX_TEMPFAIL);
+}
+
+static void any_other_fatal_error_ends_the_process_with_70(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    member_start(&member, rig, "one", FAST, N_FAST);
+    rd_kafka_t *handle = last_asking; /* asked for the topics */
+    UNTIL(member.n_assigned == 4);
+    rd_kafka_test_fatal_error(handle, RD_KAFKA_RESP_ERR_INVALID_CONFIG, "made up by the test");
+    UNTIL(member.exit_code != 0);
+    assert_int_equal(member.exit_code, EX_SOFTWARE);
+    assert_non_null(strstr(member.why, "made up by the test"));
+    assert_int_equal(request_consumer_service(member.consumer, rig_now_ms()), INT64_MAX);
+}
+
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -392,6 +435,9 @@ int main(int argc, char **argv)
         WITH_RIG(it_closes_while_it_is_being_assigned),
         WITH_RIG(a_full_index_stops_the_taking_until_offsets_are_finished),
         WITH_RIG(a_journal_larger_than_the_index_ends_the_process),
+        WITH_RIG(a_member_that_another_fenced_ends_the_process_with_78),
+        WITH_RIG(a_member_that_fenced_itself_may_begin_again),
+        WITH_RIG(any_other_fatal_error_ends_the_process_with_70),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
