@@ -18,7 +18,7 @@ from support.tls import self_signed
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "graph_sdk.mjs")
 IN_BIN = 25
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 class Client:

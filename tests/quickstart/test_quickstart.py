@@ -150,10 +150,10 @@ def test_kept_things_run_until_they_are_ended_as_it_says(quickstart):
     assert run.exit_status() == 0, run.said()
     assert len(run.processes()) == 3
     example = re.search(r"export .*\n.*\n +restorectl restore .*", run.said())[0]
-    reply = subprocess.run(["sh", "-c", example], capture_output=True, text=True, timeout=60)
+    reply = subprocess.run(["sh", "-c", example], capture_output=True, text=True, timeout=120)
     assert (reply.returncode, "restored" in reply.stdout) == (0, True), reply
     subprocess.run(["sh", "-c", run.said().split("To end it:\n")[1]], check=True)
-    wait_for(run.left_nothing, 30, "the end of all")
+    wait_for(run.left_nothing, 60, "the end of all")
 
 
 def test_on_real_kafka_a_thousand_restores_survive_a_kill(quickstart):
