@@ -1,5 +1,6 @@
 #!/bin/sh
 # usage: sh tests/bench/run.sh [--restores N] [--repeat N] [--only WORD]
+#        sh tests/bench/run.sh --slow-user [--users N] [--repeat N] [--rate N]
 #
 # Measures the release build on real Apache Kafka and the simulated directory, and a bare libcurl
 # loop that makes the same calls in the same minute; prints one table (README.md explains it).
@@ -9,4 +10,9 @@ cd "$(dirname "$0")/../.."
 sh tests/install.sh full
 [ -f build/release/build.ninja ] || cmake --preset release
 cmake --build --preset release --target restore-worker directory-sim bare_loop
-RESTORE_TEST_PRESET=release exec build/venv/bin/python tests/bench/bench.py "$@"
+export RESTORE_TEST_PRESET=release
+if [ "${1:-}" = --slow-user ]; then
+    shift
+    exec build/venv/bin/python tests/bench/slow_user.py "$@"
+fi
+exec build/venv/bin/python tests/bench/bench.py "$@"

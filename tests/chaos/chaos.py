@@ -9,8 +9,7 @@ broken. Exit status: 0 nothing was, and every planned fault took place; 1 one of
 
 --kinds names the faults instead of drawing them. --without switches a protection of the debug build
 off (worker/test_controls.h) and aims the faults at where it shows; the run must then fail. --long:
-the release build, more and longer faults, nearly half of them kills; 100,000 requests with 70 faults
-are the run that the promises are measured by.
+the release build, more and longer faults (62, half of them kills).
 """
 
 import argparse
@@ -43,7 +42,7 @@ def arguments():
     parser.add_argument("--without", choices=AIMED)
     parser.add_argument("--long", action="store_true")
     options = parser.parse_args()
-    options.faults = options.faults or (70 if options.long else 8)
+    options.faults = options.faults or (62 if options.long else 8)
     return options
 
 

@@ -55,35 +55,38 @@ RIGHT = {
 }
 # What a summary counts an item of this kind as.
 SUMMED_UP = {"reject": "conflicts", "not-found": "failed", "duplicate": "failed"}
-LOOKED_AT = ("replayed", "code", "disposition", "would", "planHash", "startedAt", "finishedAt",
+LOOKED_AT = ("code", "disposition", "would", "planHash", "startedAt", "finishedAt",
              "template", "user", "changes", "users", "truncated", "total", "succeeded",
              "conflicts", "failed")
 
 
 class Told:
-    """An event, reduced to what is looked at."""
+    """An event, reduced to what is looked at, and that kept as text: there are many."""
 
-    __slots__ = ("topic", "partition", "offset", "key", "id", "causation", "time", "data",
-                 "password")
+    __slots__ = ("topic", "partition", "offset", "key", "id", "causation", "time", "mark",
+                 "password", "_text")
 
     def __init__(self, topic, message, headers, data, password):
         self.topic, self.partition, self.offset = topic, message.partition(), message.offset()
         self.key, self.password = message.key(), password
         self.id, self.causation = headers["ce_id"].decode(), headers["ce_causationid"].decode()
         self.time = headers["ce_time"]
-        self.data = {name: data[name] for name in LOOKED_AT if name in data}
-        if isinstance(self.data.get("conflicts"), list):  # of a user; a summary has their number
-            del self.data["conflicts"]
+        self.mark = "replayed" if data.get("replayed") else (
+            "reused" if data.get("code") == "request_id_reused" else "first")
+        data = {name: data[name] for name in LOOKED_AT if name in data}
+        if topic != "batches":  # a summary has their number
+            data.pop("conflicts", None)
+        if "users" in data:
+            data["users"] = [user["id"] for user in data["users"]]
+        self._text = json.dumps(data).encode()
 
     @property
-    def mark(self):
-        if self.data.get("replayed"):
-            return "replayed"
-        return "reused" if self.data.get("code") == "request_id_reused" else "first"
+    def data(self):
+        return json.loads(self._text)
 
     def __str__(self):
         return (f"{self.topic}[{self.partition}]@{self.offset} id={self.id} "
-                f"causation={self.causation} {self.data}")
+                f"causation={self.causation} {self._text.decode()}")
 
 
 class Judge:
@@ -202,6 +205,7 @@ class Judge:
                 self.others.append(f"wrong outcome of a request of kind {request.kind}: {told}")
 
     def _is_right(self, request, item, told):
+        data = told.data
         kind = "hopeless" if request.kind == "hopeless" else item.kind
         rights = [RIGHT[kind]]
         if kind == "again" and "userPrincipalName" in request.data["user"]:
@@ -214,17 +218,18 @@ class Judge:
             # The prefix of names in the bin is the id without its hyphens.
             facts = {"id": id, "deletedDateTime": deleted_at,
                      "userPrincipalName": name.removeprefix(id.replace("-", ""))}
-            if told.data.get("planHash") != plan_hash(facts, POLICIES):
+            if data.get("planHash") != plan_hash(facts, POLICIES):
                 return False
-        if kind == "list" and not self._state.keys() >= {u["id"] for u in told.data.get("users", [])}:
+        if kind == "list" and not self._state.keys() >= set(data.get("users", [])):
             return False
-        return any(told.topic == topic and is_right(told.data) for topic, is_right in rights)
+        return any(told.topic == topic and is_right(data) for topic, is_right in rights)
 
     def _sums_up(self, request, told):
+        data = told.data
         counts = Counter(SUMMED_UP.get(item.kind.removeprefix("plan-"), "succeeded")
                          for item in request.items)
         names = ("succeeded", "conflicts", "failed")
-        return (told.topic, told.data["total"], *map(told.data.get, names)) == (
+        return (told.topic, data["total"], *map(data.get, names)) == (
             "batches", len(request.items), *map(counts.get, names, (0, 0, 0)))
 
     def _came_back_unseen(self):

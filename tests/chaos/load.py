@@ -26,6 +26,7 @@ RECENT = 100  # a follower follows one of the last so many
 BATCH_EVERY, BATCH_SIZES, SMALL_BATCH_SIZES = 100, (10, 20, 40, 100), (1, 2, 5, 20)
 # kind of an item -> how many of 100; `duplicate` names the user of an earlier item again
 ITEM_SHARES = {"id": 80, "name": 10, "reject": 4, "not-found": 3, "duplicate": 3}
+DEPARTMENTS = 50  # keys that many share: what has one runs one by one
 DAYS_LEFT = 29  # of everybody in the bin; nobody closes sooner
 
 
@@ -131,7 +132,7 @@ class Load:
         return request
 
     def _department(self):
-        return f"department-{self._random.randrange(20)}"
+        return f"department-{self._random.randrange(DEPARTMENTS)}"
 
     def _item(self, kind):
         """A user of his own, and how a request names him."""

@@ -33,7 +33,7 @@ def draw(n, seed, long=False, without=None, kinds=None):
     (`at`, a share of it), and what the kind needs. `kinds` are those to come, in that order."""
     source = random.Random(f"plan {seed}")
     kinds = kinds or ([*_kinds(AIMED[without], n)] if without else
-                      _mixed(source, n, 0.45 if long else 0.3))
+                      _mixed(source, n, 0.5 if long else 0.3))
     return [{"n": i, "kind": kind, "at": round(source.uniform(0.05, 0.8), 2),
              **_details(source, kind, i, long)} for i, kind in enumerate(kinds, 1)]
 
@@ -54,7 +54,7 @@ def _mixed(source, n, share):
 
 def _details(source, kind, n, long):
     who, node = source.choice(WORKERS), source.choice(NODES)
-    lasts_s = round(source.uniform(5, 30 if long else 12), 1)
+    lasts_s = round(source.uniform(5, 20 if long else 12), 1)
     how = source.choice(("refuse", "silence"))
     header, value, hopeless = RETRY_AFTER[(n + source.randrange(2)) % len(RETRY_AFTER)]
     beside = source.choice(BESIDE)
@@ -76,6 +76,6 @@ def _details(source, kind, n, long):
                             "status": source.choice((429, 503))},
         "unavailable": {"value": source.choice((None, "1")), "lasts_s": lasts_s / 3},
         "lag": {"visible_ms": source.randrange(500, 6000), "bin_ms": source.randrange(500, 6000)},
-        "outage": {"lasts_s": 60 if long else 10},
+        "outage": {"lasts_s": 30 if long else 10},
     }
     return details.get(kind, {})

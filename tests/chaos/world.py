@@ -301,7 +301,7 @@ class World:
         """Until everything runs, is in sync, and the workers hold partitions."""
         self.wait(self._in_sync, 120, "all replicas in sync")
         for who in WORKERS:
-            self.wait(lambda who=who: self.running() or self.assignments(who) > 0, 60,
+            self.wait(lambda who=who: self.running() or self.assignments(who) > 0, 120,
                       f"{who} to take partitions")
 
     def _in_sync(self):
@@ -330,7 +330,7 @@ class World:
             if worker.exit_code() is None:
                 worker.signal(signal.SIGTERM)
         for who, worker in self.workers.items():
-            code = worker.wait(15)
+            code = worker.wait(60)
             if code != 0:
                 self.note(f"{who} drained with {code}")
 
