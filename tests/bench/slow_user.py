@@ -39,10 +39,11 @@ class Ends:
 
     def __init__(self, kafka, topics):
         self._topic = topics.names["requests"]
-        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0})
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 0,
+                                   "log_level": 2})
         self._consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "bench-reader",
                                    "enable.auto.commit": False, "fetch.wait.max.ms": 10,
-                                   "isolation.level": "read_committed"})
+                                   "isolation.level": "read_committed", "log_level": 2})
         topic = topics.names["succeeded"]
         partitions = self._consumer.list_topics(topic, 10).topics[topic].partitions
         self._consumer.assign([TopicPartition(topic, p, OFFSET_END) for p in partitions])
@@ -75,6 +76,7 @@ class Ends:
             self.read_until(time.monotonic() + 0.02)
 
     def close(self):
+        self._producer.flush(10)
         self._consumer.close()
 
 
