@@ -67,17 +67,17 @@ class Outage:
 
 
 def outlive_an_outage(scene, kind, seconds, note):
-    scene.directory.latency(100)  # so that it is met at work
-    scene.ask(*USERS)
     workers = [scene.worker(f"worker-{n}") for n in (1, 2)]
     for worker in workers:
         assigned(worker)
-    scene.outcomes(20)
     wait_for(lambda: {w.metrics()["restore_worker_partitions_assigned",] for w in workers} == {6},
              60, "both to have their partitions")
     before = generation(scene._kafka, scene.topics.group)
     rebalances = [w.metrics()["restore_worker_rebalances_total",] for w in workers]
 
+    scene.directory.latency(300)  # so that it is met at work
+    scene.ask(*USERS)
+    scene.outcomes(20)
     outage = Outage(scene.directory, kind)
     begun = time.monotonic()
     outage.begin()
