@@ -326,15 +326,12 @@ def told_to_stop_while_a_reply_is_awaited(scene):
 
 def test_without_a_drain_sigterm_leaves_a_user_half_done(scenes):
     settings = {**PATIENT, "shutdown": {"grace_seconds": 30}}
-    guarded = scenes(settings=settings)
-    worker, _ = told_to_stop_while_a_reply_is_awaited(guarded)
-    guarded.directory.release()
-    assert worker.wait(30) == 0
-    assert guarded.audit() == {}
-    control = scenes(settings=settings, without="drain")
-    worker, id = told_to_stop_while_a_reply_is_awaited(control)
-    assert worker.wait(30) == 0
-    assert control.audit() == {"missing": [id]}  # but he is restored
+    for without in (None, "drain"):
+        scene = scenes(settings=settings, without=without)
+        worker, id = told_to_stop_while_a_reply_is_awaited(scene)
+        scene.directory.release()
+        assert worker.wait(30) == 0
+        assert scene.audit() == ({"missing": [id]} if without else {})  # but he is restored
 
 
 def test_without_a_grace_period_sigterm_waits_for_a_call_that_hangs(scenes):
