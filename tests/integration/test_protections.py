@@ -149,7 +149,7 @@ def test_a_journal_read_to_its_last_stable_offset_misses_what_is_being_committed
 # ---- partitions that are another's by now (P1, P2) -------------------------------------------
 
 
-def rebalanced_while_passwords_are_set(scene):
+def rebalanced_while_passwords_are_set(scene, next_owner=None):
     """The passwords are on their way while some of the users' partitions go to another worker."""
     users = USERS[:24]
     scene.directory.fault(kind="hang", method="PATCH", times=-1)
@@ -157,9 +157,8 @@ def rebalanced_while_passwords_are_set(scene):
     scene.ask(*users)
     wait_for(lambda: held(scene) == len(users), 60, "the PATCHes")
     scene.directory.clear_faults()
-    scene.worker("worker-2", settings={"directory": {"request_timeout_ms": 1000}})
+    scene.worker("worker-2", settings=next_owner)
     assigned(scene.workers[1])
-    return users
 
 
 def test_without_settling_a_password_told_after_a_revoke_is_replaced_by_a_late_one(scenes):
@@ -181,7 +180,7 @@ def test_without_letting_go_what_another_holds_by_now_is_told_twice(scenes):
     """Offsets of a partition not held: the broker asks for the generation alone, and lets them
     through."""
     scene = scenes(settings=PATIENT, without="held")
-    rebalanced_while_passwords_are_set(scene)
+    rebalanced_while_passwords_are_set(scene, {"directory": {"request_timeout_ms": 1000}})
     scene.directory.release()
     scene.reader.until(duplicates, what="a doubled outcome")
     for worker in scene.workers:
