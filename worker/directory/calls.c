@@ -16,30 +16,34 @@
 /* {user}: a user by id, else by name; {id}; {odata}: the name inside an OData literal; {addresses}:
  * whoever holds one of them, which needs no advanced query (whose index lags); {expand}: what the
  * user is a member of, 20 at most, roles among them.
- * The type cast of the bin is mandatory (directory-api.md 2.1); `%27` is the quote. */
+ * The type cast of the bin is mandatory (directory-api.md 2.1); `%27` is the quote.
+ * The last column is the price in resource units (directory-api.md 7.1): 2 for users and for
+ * transitiveMemberOf, 1 less with $select, which all of them have; 1 for any other read and for a
+ * change, which is a write besides. {expand} is 1 more. */
 /* clang-format off */
 static const struct call_row {
     const char *method, *path;
     bool advanced;
+    int units;
 } call_rows[] = {
-    [DIRECTORY_REQUESTER] = {"GET", "/v1.0/users{user}?$select=id,accountEnabled,displayName,mail,userPrincipalName", false},
-    [CALL_REQUESTER_ROLES] = {"GET", "/v1.0/users/{id}/transitiveMemberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId", false},
-    [DIRECTORY_REQUESTER_APP] = {"GET", "/v1.0/servicePrincipals(appId=%27{id}%27)?$select=id,accountEnabled,displayName", false},
-    [DIRECTORY_DELETED_BY_ID] = {"GET", BIN "/{id}/microsoft.graph.user?" USER_FIELDS, false},
-    [DIRECTORY_DELETED_BY_NAME] = {"GET", BIN "/microsoft.graph.user?$filter=endsWith(userPrincipalName,%27{odata}%27)&$count=true&$top=" CALL_PAGE_ROWS "&" USER_FIELDS, true},
-    [DIRECTORY_LIST_DELETED] = {"GET", BIN "/microsoft.graph.user?$orderby=deletedDateTime&$count=true&$top=" CALL_LIST_PAGE_ROWS "&$select=id,userPrincipalName,displayName,deletedDateTime,onPremisesSyncEnabled", true},
-    [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS "{expand}", false},
-    [DIRECTORY_USER_BY_NAME] = {"GET", "/v1.0/users{user}?" USER_FIELDS, false},
-    [DIRECTORY_TARGET_ROLES] = {"GET", "/v1.0/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20%27{id}%27&$select=id,roleDefinitionId", false},
-    [DIRECTORY_USERS_BY_ADDRESS] = {"GET", "/v1.0/users?$filter={addresses}&$select=id,userPrincipalName,displayName,createdDateTime,accountEnabled,proxyAddresses", false},
-    [DIRECTORY_GROUPS_BY_ADDRESS] = {"GET", "/v1.0/groups?$filter={addresses}&$select=id,displayName,createdDateTime,proxyAddresses", false},
-    [DIRECTORY_CONTACTS_BY_ADDRESS] = {"GET", "/v1.0/contacts?$filter={addresses}&$select=id,displayName,proxyAddresses", false},
-    [DIRECTORY_MANAGER] = {"GET", "/v1.0/users/{id}/manager?$select=id,mail,userPrincipalName", false},
-    [DIRECTORY_RESTORE] = {"POST", BIN "/{id}/restore", false},
-    [DIRECTORY_SET_PASSWORD] = {"PATCH", "/v1.0/users/{id}", false},
-    [DIRECTORY_RENAME_USER] = {"PATCH", "/v1.0/users/{id}", false},
-    [DIRECTORY_DELETE_USER] = {"DELETE", "/v1.0/users/{id}", false},
-    [DIRECTORY_RESTORE_HOLDER] = {"POST", BIN "/{id}/restore", false},
+    [DIRECTORY_REQUESTER] = {"GET", "/v1.0/users{user}?$select=id,accountEnabled,displayName,mail,userPrincipalName", false, 1},
+    [CALL_REQUESTER_ROLES] = {"GET", "/v1.0/users/{id}/transitiveMemberOf/microsoft.graph.directoryRole?$select=id,roleTemplateId", false, 1},
+    [DIRECTORY_REQUESTER_APP] = {"GET", "/v1.0/servicePrincipals(appId=%27{id}%27)?$select=id,accountEnabled,displayName", false, 1},
+    [DIRECTORY_DELETED_BY_ID] = {"GET", BIN "/{id}/microsoft.graph.user?" USER_FIELDS, false, 1},
+    [DIRECTORY_DELETED_BY_NAME] = {"GET", BIN "/microsoft.graph.user?$filter=endsWith(userPrincipalName,%27{odata}%27)&$count=true&$top=" CALL_PAGE_ROWS "&" USER_FIELDS, true, 1},
+    [DIRECTORY_LIST_DELETED] = {"GET", BIN "/microsoft.graph.user?$orderby=deletedDateTime&$count=true&$top=" CALL_LIST_PAGE_ROWS "&$select=id,userPrincipalName,displayName,deletedDateTime,onPremisesSyncEnabled", true, 1},
+    [DIRECTORY_USER_BY_ID] = {"GET", "/v1.0/users/{id}?" USER_FIELDS "{expand}", false, 1},
+    [DIRECTORY_USER_BY_NAME] = {"GET", "/v1.0/users{user}?" USER_FIELDS, false, 1},
+    [DIRECTORY_TARGET_ROLES] = {"GET", "/v1.0/roleManagement/directory/roleAssignments?$filter=principalId%20eq%20%27{id}%27&$select=id,roleDefinitionId", false, 1},
+    [DIRECTORY_USERS_BY_ADDRESS] = {"GET", "/v1.0/users?$filter={addresses}&$select=id,userPrincipalName,displayName,createdDateTime,accountEnabled,proxyAddresses", false, 1},
+    [DIRECTORY_GROUPS_BY_ADDRESS] = {"GET", "/v1.0/groups?$filter={addresses}&$select=id,displayName,createdDateTime,proxyAddresses", false, 1},
+    [DIRECTORY_CONTACTS_BY_ADDRESS] = {"GET", "/v1.0/contacts?$filter={addresses}&$select=id,displayName,proxyAddresses", false, 1},
+    [DIRECTORY_MANAGER] = {"GET", "/v1.0/users/{id}/manager?$select=id,mail,userPrincipalName", false, 1},
+    [DIRECTORY_RESTORE] = {"POST", BIN "/{id}/restore", false, 1},
+    [DIRECTORY_SET_PASSWORD] = {"PATCH", "/v1.0/users/{id}", false, 1},
+    [DIRECTORY_RENAME_USER] = {"PATCH", "/v1.0/users/{id}", false, 1},
+    [DIRECTORY_DELETE_USER] = {"DELETE", "/v1.0/users/{id}", false, 1},
+    [DIRECTORY_RESTORE_HOLDER] = {"POST", BIN "/{id}/restore", false, 1},
 };
 /* clang-format on */
 static_assert(sizeof call_rows / sizeof call_rows[0] == CALL_KINDS, "a row for every kind");
@@ -143,6 +147,13 @@ bool call_changes(int kind)
 bool call_is_advanced(int kind)
 {
     return call_rows[kind].advanced;
+}
+
+struct call_cost call_cost(int kind, const struct directory_question *question)
+{
+    bool expands = kind == DIRECTORY_USER_BY_ID && question->with_roles;
+    return (struct call_cost){.units = call_rows[kind].units + expands,
+                              .writes = call_changes(kind)};
 }
 
 bool call_write_url(int kind, const char *graph_url, const struct directory_question *question,

@@ -19,6 +19,12 @@ bool call_changes(int kind);
 /* An advanced query (directory-api.md 2.3): it goes with ConsistencyLevel: eventual. */
 bool call_is_advanced(int kind);
 
+/* What it takes from the tenant's budget (budget.h); each page of a list costs as much again. */
+struct call_cost {
+    int units, writes;
+};
+struct call_cost call_cost(int kind, const struct directory_question *question);
+
 /* False: longer than ret_url. `graph_url` is without a trailing slash. */
 bool call_write_url(int kind, const char *graph_url, const struct directory_question *question,
                     char ret_url[CALL_URL_BYTES]);
