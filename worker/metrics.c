@@ -145,30 +145,28 @@ static void calls(FILE *page, const struct metrics *metrics, const char *name, c
 }
 
 /* Tenant names are letters, digits and "._-" (settings_checks.c): nothing to escape. */
-static void throttled(FILE *page, const struct metrics *metrics, const char *name,
-                      const void *field)
+static void of_tenant(FILE *page, const char *name, const struct tenant_metrics *tenant,
+                      int64_t value)
 {
-    (void)field;
-    for (int i = 0; i < metrics->n_tenants; i++)
-        fprintf(page, "%s{tenant=\"%s\"} %d\n", name, metrics->tenants[i].name,
-                metrics->tenants[i].state.throttled_ms > 0);
+    fprintf(page, "%s{tenant=\"%s\"} %" PRId64 "\n", name, tenant->name, value);
 }
 
-static void breakers(FILE *page, const struct metrics *metrics, const char *name, const void *field)
-{
-    (void)field;
-    for (int i = 0; i < metrics->n_tenants; i++)
-        fprintf(page, "%s{tenant=\"%s\"} %d\n", name, metrics->tenants[i].name,
-                metrics->tenants[i].state.breaker != BREAKER_CLOSED);
-}
-
-static void tokens(FILE *page, const struct metrics *metrics, const char *name, const void *field)
-{
-    (void)field;
-    for (int i = 0; i < metrics->n_tenants; i++)
-        fprintf(page, "%s{tenant=\"%s\"} %d\n", name, metrics->tenants[i].name,
-                metrics->tenants[i].state.has_token);
-}
+#define OF_TENANTS(function, value)                                                                \
+    static void function(FILE *page, const struct metrics *metrics, const char *name,              \
+                         const void *field)                                                        \
+    {                                                                                              \
+        (void)field;                                                                               \
+        for (int i = 0; i < metrics->n_tenants; i++) {                                             \
+            const struct directory_tenant_state *state = &metrics->tenants[i].state;               \
+            of_tenant(page, name, &metrics->tenants[i], value);                                    \
+        }                                                                                          \
+    }
+OF_TENANTS(throttled, state->throttled_ms > 0)
+OF_TENANTS(breakers, state->breaker != BREAKER_CLOSED)
+OF_TENANTS(tokens, state->has_token)
+OF_TENANTS(units_left, state->units_left)
+OF_TENANTS(writes_left, state->writes_left)
+OF_TENANTS(concurrency_limits, state->concurrency_limit)
 
 static void expiries(FILE *page, const struct metrics *metrics, const char *name, const void *field)
 {
@@ -176,8 +174,7 @@ static void expiries(FILE *page, const struct metrics *metrics, const char *name
     for (int i = 0; i < metrics->n_tenants; i++) {
         int64_t expires_at_ms = metrics->tenants[i].state.credential_expires_at_ms;
         if (expires_at_ms != 0)
-            fprintf(page, "%s{tenant=\"%s\"} %" PRId64 "\n", name, metrics->tenants[i].name,
-                    expires_at_ms / 1000);
+            of_tenant(page, name, &metrics->tenants[i], expires_at_ms / 1000);
     }
 }
 
@@ -207,6 +204,9 @@ static const struct row rows[] = {
     {OWN "directory_requests_in_flight", "gauge", "Calls on the wire.", number, FIELD(directory_in_flight)},
     {OWN "directory_throttled", "gauge", "Whether the directory asked the whole tenant to wait.", throttled, TABLE},
     {OWN "directory_breaker_open", "gauge", "Whether the directory is down: no call leaves but a probe.", breakers, TABLE},
+    {OWN "directory_concurrency_limit", "gauge", "Calls of the tenant on the wire at most, as its replies taught.", concurrency_limits, TABLE},
+    {OWN "directory_resource_units_left", "gauge", "What this instance's share of the tenant's resource units has room for now.", units_left, TABLE},
+    {OWN "directory_writes_left", "gauge", "What this instance's share of the tenant's writes has room for now.", writes_left, TABLE},
     {OWN "directory_token", "gauge", "Whether a valid token is there.", tokens, TABLE},
     {OWN "token_failures_total", "counter", "Attempts to get a token that failed.", number, FIELD(token_failures)},
     {OWN "credential_expiry_timestamp_seconds", "gauge", "When the credential expires, where that is known.", expiries, TABLE},

@@ -228,6 +228,9 @@ static void write_tenants(struct json_out *out, const struct metrics *metrics)
         json_out_text(out, "breaker", breakers[state->breaker]);
         json_out_bool(out, "throttled", state->throttled_ms > 0);
         json_out_number(out, "throttledMs", state->throttled_ms);
+        json_out_number(out, "concurrencyLimit", state->concurrency_limit);
+        json_out_number(out, "resourceUnitsLeft", state->units_left);
+        json_out_number(out, "writesLeft", state->writes_left);
         json_out_time(out, "credentialExpiresAt", state->credential_expires_at_ms);
         json_out_close_object(out);
     }

@@ -123,10 +123,10 @@ const struct setting_row setting_rows[] = {
          "application id of the worker's app registration; needed, but for a managed identity, "
          "where it names one of several",
          TENANT(settings.client_id)),
-    INTEGER("tenants", "resource_units_per_10s", SETTING_LATER, 1, 10000000, 1, NULL, "8000",
+    INTEGER("tenants", "resource_units_per_10s", 0, 1, 10000000, 1, NULL, "8000",
             "Graph's limit for the tenant; an instance uses its share",
             TENANT(settings.resource_units_per_10s)),
-    INTEGER("tenants", "writes_per_150s", SETTING_LATER, 1, 10000000, 1, NULL, "3000",
+    INTEGER("tenants", "writes_per_150s", 0, 1, 10000000, 1, NULL, "3000",
             "Graph's limit of changes for the tenant; an instance uses its share",
             TENANT(settings.writes_per_150s)),
 

@@ -135,21 +135,6 @@ static void apply_defaults(struct loader *loader, bool of_tenant,
 static void load_tenants(struct loader *loader, const config_setting_t *list,
                          const struct setting_origin *at);
 
-static void apply_row(struct loader *loader, const struct setting_row *row,
-                      const struct setting_target *target, const config_setting_t *value,
-                      const struct setting_origin *at)
-{
-    int n_errors = loader->n_errors;
-    setting_apply(loader, row, target, value, at);
-    if ((row->flags & SETTING_LATER) != 0 && loader->use == SETTINGS_WORKER &&
-        loader->n_errors == n_errors) {
-        char line[KEY_BYTES * 2 + 64];
-        snprintf(line, sizeof line, "%s.%s: accepted; takes effect in a later version",
-                 row->section, row->key);
-        loader->report->on_line(loader->report->context, LOG_INFO, line);
-    }
-}
-
 static void walk_group(struct loader *loader, const config_setting_t *group, short source,
                        const char *section, const struct setting_target *target)
 {
@@ -160,7 +145,7 @@ static void walk_group(struct loader *loader, const config_setting_t *group, sho
         const struct setting_row *row = setting_find(section, key);
         const char *part = find_section(section, key);
         if (row != NULL)
-            apply_row(loader, row, target, child, &at);
+            setting_apply(loader, row, target, child, &at);
         else if (part == NULL)
             unknown_key(loader, &at, section, key);
         else if (strcmp(part, "tenants") == 0)
@@ -293,8 +278,8 @@ static void load_environment(struct loader *loader)
         config_setting_t *value =
             config_setting_add(config_root_setting(&config), "v", CONFIG_TYPE_STRING);
         config_setting_set_string(value, text);
-        apply_row(loader, setting_find(environment[i].section, environment[i].key), &target, value,
-                  &origin);
+        setting_apply(loader, setting_find(environment[i].section, environment[i].key), &target, value,
+                      &origin);
         config_destroy(&config);
     }
 }

@@ -202,15 +202,13 @@ static void print_sample_row(const struct printer *printer, const struct setting
     if (row->type == SETTING_INTEGER)
         snprintf(words, sizeof words, "%" PRId64 "..%" PRId64 "%s%s", row->min, row->max,
                  row->unit != NULL ? " " : "", row->unit != NULL ? row->unit : "");
-    snprintf(
-        comment, sizeof comment, "%s%s%s%s%s%s%s", row->sentence, *words != '\0' ? " (" : "", words,
-        *words != '\0' ? ")" : "", (row->flags & SETTING_REQUIRED) != 0 ? "; needed" : "",
-        (row->flags & SETTING_RELOADABLE) != 0 ? "; SIGHUP reloads it" : "",
-        (row->flags & SETTING_LATER) != 0 ? "; accepted; takes effect in a later version" : "");
+    snprintf(comment, sizeof comment, "%s%s%s%s%s%s", row->sentence, *words != '\0' ? " (" : "",
+             words, *words != '\0' ? ")" : "",
+             (row->flags & SETTING_REQUIRED) != 0 ? "; needed" : "",
+             (row->flags & SETTING_RELOADABLE) != 0 ? "; SIGHUP reloads it" : "");
     print_comment(printer, comment);
     indent(printer);
-    fprintf(printer->file, "%s%s = %s;\n",
-            (row->flags & (SETTING_LATER | SETTING_ASIDE)) != 0 ? "# " : "", row->key,
+    fprintf(printer->file, "%s%s = %s;\n", (row->flags & SETTING_ASIDE) != 0 ? "# " : "", row->key,
             row->initial);
 }
 

@@ -17,10 +17,9 @@ enum setting_type {
 enum setting_flag {
     SETTING_RELOADABLE = 1 << 0,
     SETTING_REQUIRED = 1 << 1, /* no default; the sample shows `initial` as an example */
-    SETTING_LATER = 1 << 2,    /* accepted; takes effect in a later version */
-    SETTING_OF_TYPE = 1 << 3,  /* no default; a text of some types of credential only, which
+    SETTING_OF_TYPE = 1 << 2,  /* no default; a text of some types of credential only, which
                                   settings_finish checks; the sample shows `initial` as an example */
-    SETTING_ASIDE = 1 << 4,    /* the sample shows it behind "#": another type's */
+    SETTING_ASIDE = 1 << 3,    /* the sample shows it behind "#": another type's */
 };
 
 struct setting_word {

@@ -15,6 +15,8 @@
  *   lanes            all records of a partition run one after the other
  *   key-order        records of one key do not wait for each other
  *   retry-after      nobody waits as long as the directory says
+ *   budget           a tenant is asked for more than its budget
+ *   concurrency      the slots alone limit how many calls are on the wire
  *   breaker          a directory that is down is called as if it were up
  *   freeing          what was published is not freed
  *   secrecy          the log shows each new password

@@ -321,6 +321,9 @@ static void turn(struct worker *worker)
         worker->n_newly_assigned = 0;
         worker->metrics.rebalances++;
     }
+    int held, all;
+    request_consumer_share(worker->consumer, &held, &all);
+    directory_set_share(worker->directory, held, all);
     jobs_run_ready(worker);
     intake_take(worker);
     commits_begin(worker);

@@ -47,14 +47,15 @@ class Scene:
         self.workers = []
         self.asked = {}  # request id -> object id of the user, for the audit
 
-    def worker(self, name="worker-1", settings=None):
-        """Starts one; wait_ready() is the caller's."""
+    def worker(self, name="worker-1", settings=None, tenant=None):
+        """Starts one, with more settings, also of its tenant; wait_ready() is the caller's."""
         keys = self.workers[0].keys if self.workers else None
         self.workers.append(Worker(self._folder, self._kafka, self.topics, self.directory.url,
                                    name, keys, self._settings, self._environment))
-        if settings:
-            self.workers[-1].configure(settings)
-        return self.workers[-1].start()
+        worker = self.workers[-1]
+        worker.configure(settings or {})
+        worker.configure({"tenants": [{**worker.settings["tenants"][0], **(tenant or {})}]})
+        return worker.start()
 
     def ask(self, *users, **more):
         """One request per object id; their ids, in order."""

@@ -46,7 +46,8 @@ void directory_ask(struct directory *directory, struct directory_call *call)
     assert(operation != DIRECTORY_LIST_DELETED || call->list != NULL);
     call->asked_again = false;
     call->fault = NULL;
-    if (operation == DIRECTORY_REQUESTER || operation == DIRECTORY_REQUESTER_APP)
+    if (operation == DIRECTORY_REQUESTER || operation == DIRECTORY_REQUESTER_APP ||
+        call_changes((int)operation))
         enqueue(directory, &directory->asked, call);
     else
         directory_enqueue(directory, call);
@@ -82,6 +83,25 @@ static bool is_unproven(const struct directory_call *call)
            loop_read_mono_ms() > call->proven_until_mono_ms && !test_without("proof");
 }
 
+/* A change that would have to wait for the budget until its intent proves nothing any more comes
+ * back when its turn has come, and only then has its intent committed again: the budget is asked
+ * first, the proof second. Not so a job that has changed something: who is half restored goes
+ * first. */
+static void admit_change(struct tenant *tenant, struct directory_call *call)
+{
+    struct directory *directory = tenant->directory;
+    int64_t wait_ms = reach_wait_ms(tenant);
+    if (wait_ms == 0 && !call->has_changed && !test_without("budget"))
+        wait_ms = budget_turn_ms(&tenant->budget, tenant->changes.n, &call->turn_at_mono_ms,
+                                 loop_now(directory->loop)->mono_ms);
+    if (wait_ms > 0)
+        directory_answer_unsent(directory, call, DIRECTORY_BUSY, wait_ms);
+    else if (is_unproven(call) && throttle_wait_ms(&tenant->throttle, loop_read_mono_ms()) == 0)
+        directory_answer_unsent(directory, call, DIRECTORY_UNPROVEN, 0);
+    else
+        queue_append(&tenant->changes, call);
+}
+
 /* The call leaves for the wire, or learns that it cannot leave. */
 static void send_call(struct tenant *tenant, struct directory_call *call)
 {
@@ -96,8 +116,8 @@ static void send_call(struct tenant *tenant, struct directory_call *call)
     else if (wait_ms > 0)
         directory_answer_unsent(directory, call, DIRECTORY_BUSY,
                                 wait_ms + throttle_jitter_ms(THROTTLE_JITTER_MS));
-    else if (is_unproven(call))
-        directory_answer_unsent(directory, call, DIRECTORY_UNPROVEN, 0);
+    else if (is_unproven(call)) /* it ran out in the line: to be committed again, but not at once */
+        directory_answer_unsent(directory, call, DIRECTORY_BUSY, 0);
     else
         exchange_start(tenant, call, token);
 }
@@ -112,11 +132,35 @@ static bool has_slot(const struct tenant *tenant)
     const struct directory *directory = tenant->directory;
     int shared = directory->n_exchanges - directory->n_tenants * directory->own_slots;
     return directory->free_exchanges != NULL &&
+           (tenant->n_busy < tenant->concurrency.limit || test_without("concurrency")) &&
            (tenant->n_busy < directory->own_slots || directory->n_shared_busy < shared);
 }
 
+/* The tenant's next call, out of its queue; NULL: none, or none that the budget has room for, and
+ * *until is no later than when it has. */
+static struct directory_call *take_affordable(struct tenant *tenant, int64_t *until_mono_ms)
+{
+    /* Changes first: a change that waits too long loses its proof and costs another commit. */
+    struct directory_call *firsts[] = {tenant->changes.first, tenant->reads.first};
+    int64_t now_mono_ms = loop_now(tenant->directory->loop)->mono_ms;
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+        struct directory_call *call = firsts[i];
+        if (call == NULL)
+            continue;
+        struct call_cost cost = call_cost((int)call->question->operation, call->question);
+        int64_t wait_ms = budget_wait_ms(&tenant->budget, cost, now_mono_ms);
+        if (wait_ms == 0 || test_without("budget")) {
+            queue_leave(call);
+            return call;
+        }
+        if (now_mono_ms + wait_ms < *until_mono_ms)
+            *until_mono_ms = now_mono_ms + wait_ms;
+    }
+    return NULL;
+}
+
 /* One call of the next tenant that has one and may send it. False: there is none. */
-static bool send_next(struct directory *directory)
+static bool send_next(struct directory *directory, int64_t *until_mono_ms)
 {
     for (int i = 0; i < directory->n_tenants; i++) {
         struct tenant *tenant = &directory->tenants[directory->turn];
@@ -125,10 +169,7 @@ static bool send_next(struct directory *directory)
         if (tenant->reach.breaker.state == BREAKER_CLOSED &&
             (tenant_waits_for_token(tenant) || !has_slot(tenant)))
             continue;
-        /* Changes first: a change that waits too long loses its proof and costs another commit. */
-        struct directory_call *call = queue_take(&tenant->changes);
-        if (call == NULL)
-            call = queue_take(&tenant->reads);
+        struct directory_call *call = take_affordable(tenant, until_mono_ms);
         if (call == NULL)
             continue;
         send_call(tenant, call);
@@ -151,11 +192,17 @@ static void pump(void *context)
 {
     struct directory *directory = context;
     struct directory_call *call;
-    while ((call = queue_take(&directory->asked)) != NULL)
-        requesters_ask(&directory->tenants[call->tenant].requesters, call);
-    while (send_next(directory)) {
+    while ((call = queue_take(&directory->asked)) != NULL) {
+        struct tenant *tenant = &directory->tenants[call->tenant];
+        if (call_changes((int)call->question->operation))
+            admit_change(tenant, call);
+        else
+            requesters_ask(&tenant->requesters, call);
     }
-    int64_t until_mono_ms = INT64_MAX;
+    int64_t until_mono_ms;
+    do
+        until_mono_ms = INT64_MAX;
+    while (send_next(directory, &until_mono_ms));
     for (int i = 0; i < directory->n_tenants; i++) {
         expire(directory, &directory->tenants[i].changes, &until_mono_ms);
         expire(directory, &directory->tenants[i].reads, &until_mono_ms);
@@ -184,6 +231,8 @@ static int start_tenant(struct directory *directory, int number, char *reterr, s
     const struct tenant_settings *settings = &directory->settings->tenants[number];
     tenant->directory = directory;
     tenant->requesters.directory = directory;
+    budget_init(&tenant->budget, settings->resource_units_per_10s, settings->writes_per_150s);
+    concurrency_init(&tenant->concurrency, directory->settings->max_in_flight);
     tenant->token.loop = directory->loop;
     tenant->token.settings = settings;
     tenant->token.on_change = on_token_change;
@@ -257,6 +306,14 @@ int directory_new(const struct directory_settings *settings, struct loop *loop,
     return 0;
 }
 
+void directory_set_share(struct directory *directory, int held, int all)
+{
+    int64_t now_mono_ms = loop_now(directory->loop)->mono_ms;
+    for (int i = 0; i < directory->n_tenants; i++)
+        if (budget_set_share(&directory->tenants[i].budget, held, all, now_mono_ms))
+            directory_wake(directory);
+}
+
 bool directory_ready(const struct directory *directory)
 {
     for (int i = 0; i < directory->n_tenants; i++)
@@ -275,14 +332,19 @@ bool directory_reaches_nobody(const struct directory *directory)
 
 struct directory_tenant_state directory_tenant_state(const struct directory *directory, int number)
 {
-    const struct tenant *tenant = &directory->tenants[number];
+    struct tenant *tenant = &directory->tenants[number];
     const struct certificate *certificate = directory->settings->tenants[number].certificate;
+    int64_t now_mono_ms = loop_now(directory->loop)->mono_ms, writes_left;
+    int64_t units_left = budget_left(&tenant->budget, now_mono_ms, &writes_left);
     return (struct directory_tenant_state){
         .credential_expires_at_ms = certificate != NULL ? certificate->expires_at_ms : 0,
         .has_token = token_current(&tenant->token) != NULL,
         .is_refused = token_refused(&tenant->token),
         .breaker = tenant->reach.breaker.state,
-        .throttled_ms = throttle_wait_ms(&tenant->throttle, loop_now(directory->loop)->mono_ms),
+        .throttled_ms = throttle_wait_ms(&tenant->throttle, now_mono_ms),
+        .units_left = units_left,
+        .writes_left = writes_left,
+        .concurrency_limit = tenant->concurrency.limit,
     };
 }
 

@@ -2,7 +2,9 @@
 #ifndef WORKER_DIRECTORY_CLIENT_H
 #define WORKER_DIRECTORY_CLIENT_H
 
+#include "worker/directory/budget.h"
 #include "worker/directory/clock.h"
+#include "worker/directory/concurrency.h"
 #include "worker/directory/http.h"
 #include "worker/directory/queue.h"
 #include "worker/directory/reach.h"
@@ -14,7 +16,9 @@ struct tenant {
     struct directory *directory;
     struct token_source token;
     struct throttle throttle;
-    struct call_queue changes, reads; /* for a slot, and for the token */
+    struct budget budget;
+    struct concurrency concurrency;
+    struct call_queue changes, reads; /* for a slot, the token, and the budget */
     struct requesters requesters;
     int n_busy;
     struct reach reach;
@@ -53,9 +57,10 @@ struct directory {
     int own_slots, n_shared_busy;
     struct exchange *exchanges; /* one block, of which untouched pages cost nothing */
     struct exchange *free_exchanges;
-    struct call_queue asked; /* REQUESTER(_APP): needs no slot if the answer is known */
+    /* REQUESTER(_APP): needs no slot if the answer is known; changes: before they stand in line */
+    struct call_queue asked;
     struct timer pump_timer; /* set: the queues are to be looked at */
-    struct timer wait_timer; /* the next call that has waited too long */
+    struct timer wait_timer; /* the next call that has waited too long, or may leave */
     struct clock_samples clock;
     char last_date[64]; /* Date headers name seconds: hundreds of replies have the same */
     int64_t last_date_ms;

@@ -79,15 +79,21 @@ struct directory_call {
     struct exchange *exchange;  /* on the wire, else NULL */
     int64_t wait_until_mono_ms; /* then it is answered BUSY: it was never sent */
     bool asked_again;           /* after a 401, with a fresh token */
+    /* kept from one ask to the next of the same job, zero before the first */
+    int64_t turn_at_mono_ms; /* when a change was promised its share of the budget; 0: it was not */
+    bool has_changed;        /* a change was on the wire */
 };
 
 /* Begins to fetch a token for every tenant. -errno, and in reterr what cannot be used. */
 int directory_new(const struct directory_settings *settings, struct loop *loop,
                   struct directory **ret_directory, char *reterr, size_t reterr_bytes);
-/* Waits for a slot, for the tenant's token, or for a look-up of the same requester that is under
- * way. A call that could not leave within request_timeout_ms is answered BUSY, and with a wait at
- * once while the tenant's breaker is open; DENIED, when the tenant's credential is refused;
- * UNPROVEN, when its proof has run out. */
+/* The instance's share of what its tenants may ask, held / all; nothing until it is told. */
+void directory_set_share(struct directory *directory, int held, int all);
+/* Waits for a slot, for the tenant's token and budget, or for a look-up of the same requester that
+ * is under way. A call that could not leave within request_timeout_ms is answered BUSY; so, with
+ * the time to stay away, is a change that would wait longer than its proof lasts, and any call
+ * while the tenant's breaker is open. DENIED, when the tenant's credential is refused; UNPROVEN,
+ * when its proof has run out and its turn has come. */
 void directory_ask(struct directory *directory, struct directory_call *call);
 /* The caller goes away (a revoke): no answer will come. True: the call was not on the wire yet, or
  * only reads, and is forgotten. False: a change is on the wire; `on_answer` still comes, and only
@@ -104,6 +110,8 @@ struct directory_tenant_state {
     enum breaker_state breaker;
     int64_t throttled_ms;             /* nothing leaves for so long yet; 0: not throttled */
     int64_t credential_expires_at_ms; /* wall clock; 0: not known, a client secret does not tell */
+    int64_t units_left, writes_left;  /* of the budget: may leave at once */
+    int64_t concurrency_limit;        /* calls on the wire at most */
 };
 struct directory_tenant_state directory_tenant_state(const struct directory *directory, int tenant);
 /* Calls on the wire. */

@@ -93,6 +93,9 @@ static void send_request(struct exchange *exchange)
     transfer->body_bytes = body_bytes;
     transfer->proven_until_mono_ms = exchange->call->proven_until_mono_ms;
     exchange->started_at_mono_ms = loop_read_mono_ms();
+    exchange->call->has_changed |= transfer->changes;
+    budget_take(&exchange->tenant->budget, call_cost(exchange->kind, question),
+                exchange->started_at_mono_ms);
     transfer_start(transfer);
 }
 
@@ -200,6 +203,20 @@ static int64_t date_of(struct directory *directory, const struct reply *reply)
     return directory->last_date[0] == '\0' ? -1 : directory->last_date_ms;
 }
 
+static void learn_concurrency(struct exchange *exchange, int64_t now_mono_ms)
+{
+    struct tenant *tenant = exchange->tenant;
+    const struct reply *reply = &exchange->transfer.reply;
+    int status = reply->http_status;
+    if (reply->fate == REPLY_UNPROVEN)
+        return;
+    if (reply->fate != REPLY_WHOLE || status == 429 || status == 503 || status == 504)
+        concurrency_failed(&tenant->concurrency, exchange->started_at_mono_ms, now_mono_ms);
+    else if (status < 500)
+        concurrency_succeeded(&tenant->concurrency, exchange->kind, tenant->n_busy,
+                              exchange->started_at_mono_ms, now_mono_ms);
+}
+
 static void take_reply(struct exchange *exchange)
 {
     struct directory *directory = exchange->directory;
@@ -215,6 +232,7 @@ static void take_reply(struct exchange *exchange)
     exchange->call->fault = exchange->transfer.fault;
     int64_t now_mono_ms = loop_read_mono_ms();
     reach_take(exchange->tenant, reply);
+    learn_concurrency(exchange, now_mono_ms);
     if (test_without("retry-after"))
         answer->retry_after_ms = 0;
     if (answer->retry_after_ms > 0) {

@@ -10,6 +10,7 @@ void queue_append(struct call_queue *queue, struct directory_call *call)
     call->next = NULL;
     *(queue->last != NULL ? &queue->last->next : &queue->first) = call;
     queue->last = call;
+    queue->n++;
 }
 
 void queue_leave(struct directory_call *call)
@@ -18,6 +19,7 @@ void queue_leave(struct directory_call *call)
     assert(queue != NULL);
     *(call->previous != NULL ? &call->previous->next : &queue->first) = call->next;
     *(call->next != NULL ? &call->next->previous : &queue->last) = call->previous;
+    queue->n--;
     call->queue = NULL;
     call->previous = call->next = NULL;
 }

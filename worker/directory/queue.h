@@ -6,6 +6,7 @@
 
 struct call_queue {
     struct directory_call *first, *last;
+    int n;
 };
 
 void queue_append(struct call_queue *queue, struct directory_call *call);

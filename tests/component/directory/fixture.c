@@ -69,6 +69,7 @@ int fixture_setup(void **state)
                    scripted_server_url(fixture->server));
     (void)snprintf(tenant->login_url, sizeof tenant->login_url, "%s",
                    scripted_server_url(fixture->server));
+    tenant->resource_units_per_10s = tenant->writes_per_150s = 10000000;
     tenant->client_secret = strdup("s&cr=t +/~");
     *state = fixture;
     return 0;
@@ -93,6 +94,7 @@ void fixture_start(struct fixture *fixture, scripted_handler *graph)
     assert_int_equal(
         directory_new(&fixture->settings, fixture->loop, &fixture->directory, error, sizeof error),
         0);
+    directory_set_share(fixture->directory, 1, 1);
 }
 
 static void on_look(void *context)

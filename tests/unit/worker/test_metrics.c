@@ -63,8 +63,12 @@ static void fill(struct metrics *metrics)
     metrics->cpu_ms = 1234;
     metrics->resident_bytes = 67108864;
     metrics->n_tenants = 2;
-    metrics->tenants[0] =
-        (struct tenant_metrics){.name = "contoso", .state = {.has_token = true, .throttled_ms = 1}};
+    metrics->tenants[0] = (struct tenant_metrics){.name = "contoso",
+                                                  .state = {.has_token = true,
+                                                            .throttled_ms = 1,
+                                                            .units_left = 800,
+                                                            .writes_left = 299,
+                                                            .concurrency_limit = 256}};
     metrics->tenants[1] = (struct tenant_metrics){
         .name = "fabrikam",
         .state = {.breaker = BREAKER_OPEN, .credential_expires_at_ms = INT64_C(1795348345000)}};

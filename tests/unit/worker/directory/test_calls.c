@@ -23,6 +23,20 @@ static void check_url(int kind, const char *id, const char *name, const char *ex
     assert_string_equal(url, expected);
 }
 
+/* directory-api.md 7.1; all reads have $select. */
+static void a_call_costs_what_the_directory_charges(void **state)
+{
+    (void)state;
+    struct directory_question question = {0};
+    for (int kind = 0; kind < CALL_KINDS; kind++) {
+        struct call_cost cost = call_cost(kind, &question);
+        assert_int_equal(cost.units, 1);
+        assert_int_equal(cost.writes, call_changes(kind));
+    }
+    question.with_roles = true; /* $expand */
+    assert_int_equal(call_cost(DIRECTORY_USER_BY_ID, &question).units, 2);
+}
+
 static void every_kind_has_its_method_and_url(void **state)
 {
     (void)state;
@@ -208,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_its_method_and_url),
+        cmocka_unit_test(a_call_costs_what_the_directory_charges),
         cmocka_unit_test(roles_are_read_with_the_user_when_asked_for),
         cmocka_unit_test(awkward_names_are_quoted_and_encoded),
         cmocka_unit_test(addresses_are_asked_for_in_both_spellings_of_the_scheme),
