@@ -396,7 +396,7 @@ int worker_run(const char *config_path, struct settings *settings,
         worker->recipient_key = recipient_key;
         worker->reload = reload;
         if (before != NULL) {
-            worker->paused = before->paused;
+            worker->still.paused = before->still.paused;
             memcpy(worker->restored, before->restored, sizeof worker->restored);
         }
         free(before);

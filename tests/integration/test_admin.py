@@ -97,8 +97,10 @@ def test_metrics_and_status_agree_with_the_events_and_with_the_directory(kafka, 
         assert status["outcomes"] == dict(kinds)
         assert status["codes"] == counted
         assert status["outcomesLastMinute"] == len(status["recent"]) == sum(told.values())
-        assert status["tenants"] == [{"name": "contoso", "token": True, "breaker": "closed",
-                                      "throttled": False, "throttledMs": 0}]
+        [tenant] = status["tenants"]
+        assert tenant.pop("resourceUnitsLeft") > 0 and tenant.pop("writesLeft") > 0
+        assert tenant == {"name": "contoso", "token": True, "breaker": "closed", "throttled": False,
+                          "throttledMs": 0, "concurrencyLimit": 256}
         newest = status["recent"][0]
         assert newest["code"] in ("request_id_reused", "malformed") and newest["hint"]
         places = {(one["partition"], one["offset"]) for one in status["recent"]}
