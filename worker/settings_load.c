@@ -278,8 +278,8 @@ static void load_environment(struct loader *loader)
         config_setting_t *value =
             config_setting_add(config_root_setting(&config), "v", CONFIG_TYPE_STRING);
         config_setting_set_string(value, text);
-        setting_apply(loader, setting_find(environment[i].section, environment[i].key), &target, value,
-                      &origin);
+        setting_apply(loader, setting_find(environment[i].section, environment[i].key), &target,
+                      value, &origin);
         config_destroy(&config);
     }
 }

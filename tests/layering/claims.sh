@@ -58,16 +58,17 @@ is_run() { # PATH::NAME
     esac
 }
 
-# The long run's: "chaos" must find nothing, "chaos without GUARD" must fail by a broken promise.
-chaos_is_run() { # NAME
-    [ "$1" = chaos ] && grep -qE 'chaos_run "chaos" 0 ' tests/run.sh && return
+# Those of run.sh: a part must find nothing, "PART without GUARD" must fail by a broken promise.
+part_is_run() { # NAME
+    grep -qE "^ *chaos_run \"$1\" $(case $1 in *' without '*) echo 1 ;; *) echo 0 ;; esac) " \
+        tests/run.sh && return
     grep -qE 'chaos_run "chaos without \$control" 1 .*--without \$control' tests/run.sh &&
         grep -E 'for control in .*; do' tests/run.sh | grep -qE "[ ]${1#chaos without }[ ;]"
 }
 
 check_test() { # PATH::NAME
     case $1 in
-    run.sh::*) chaos_is_run "${1#run.sh::}" || echo "$1: not run by tests/run.sh" ;;
+    run.sh::*) part_is_run "${1#run.sh::}" || echo "$1: not run by tests/run.sh" ;;
     *)
         if ! [ -f "tests/${1%%::*}" ] || [ -z "$(body "$1")" ]; then
             echo "$1: no such test"
@@ -82,7 +83,7 @@ check_control() { # WHAT-SWITCHES-OFF PATH::NAME: that its code does it, and ass
     what=$(printf '%s\n' "$1" | sed -n 's/^[^`]*`\([^`]*\)`.*/\1/p')
     case $1 in guard\ *) literal=\"$what\" ;; *) literal=$what ;; esac
     case $2 in
-    run.sh::*) [ "$2" = "run.sh::chaos without $what" ] || echo "$2: does not switch off $what" ;;
+    run.sh::*) [ "${2#*" without "}" = "$what" ] || echo "$2: does not switch off $what" ;;
     *)
         body "$2" | grep -qF -- "$literal" || echo "$2: does not switch off $what"
         body "$2" | grep -qE 'assert|reader\.until\(|wait_for\(' || echo "$2: judges nothing"

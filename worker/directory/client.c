@@ -102,12 +102,25 @@ static void admit_change(struct tenant *tenant, struct directory_call *call)
         queue_append(&tenant->changes, call);
 }
 
+/* How long the tenant, or this very call, has been told to stay away. */
+static int64_t throttled_ms(struct tenant *tenant, const struct directory_call *call)
+{
+    int64_t now_mono_ms = loop_read_mono_ms();
+    int64_t wait_ms = throttle_wait_ms(&tenant->throttle, now_mono_ms);
+    char url[CALL_URL_BYTES];
+    int kind = (int)call->question->operation;
+    if (wait_ms > 0 || tenant->throttle.n_held == 0 ||
+        !call_write_url(kind, tenant->token.settings->graph_url, call->question, url))
+        return wait_ms;
+    return throttle_held_ms(&tenant->throttle, throttle_call(call_method(kind), url), now_mono_ms);
+}
+
 /* The call leaves for the wire, or learns that it cannot leave. */
 static void send_call(struct tenant *tenant, struct directory_call *call)
 {
     struct directory *directory = tenant->directory;
     struct token *token = token_current(&tenant->token);
-    int64_t wait_ms = throttle_wait_ms(&tenant->throttle, loop_read_mono_ms());
+    int64_t wait_ms = throttled_ms(tenant, call);
     int64_t hold_ms = reach_wait_ms(tenant);
     if (hold_ms > 0)
         directory_answer_unsent(directory, call, DIRECTORY_BUSY, hold_ms);

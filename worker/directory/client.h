@@ -35,6 +35,7 @@ struct exchange {
     struct token *token; /* held */
     int kind;            /* enum call_kind */
     int n_pages;
+    uint64_t throttled_as; /* by its first request, whichever of them the directory refuses */
     int64_t started_at_mono_ms;
     struct transfer transfer;
     struct curl_slist headers[EXCHANGE_HEADERS_MAX];

@@ -130,6 +130,7 @@ void exchange_start(struct tenant *tenant, struct directory_call *call, struct t
     bool fits = call_write_url(exchange->kind, exchange->tenant->token.settings->graph_url,
                                call->question, exchange->url);
     assert(fits && "a question is shorter than any URL");
+    exchange->throttled_as = throttle_call(call_method(exchange->kind), exchange->url);
     send_request(exchange);
 }
 
@@ -236,7 +237,8 @@ static void take_reply(struct exchange *exchange)
     if (test_without("retry-after"))
         answer->retry_after_ms = 0;
     if (answer->retry_after_ms > 0) {
-        throttle_take(&exchange->tenant->throttle, reply, answer->retry_after_ms, now_mono_ms);
+        throttle_take(&exchange->tenant->throttle, exchange->throttled_as, reply,
+                      answer->retry_after_ms, now_mono_ms);
         /* Counted from the turn's clock, which the reply may be younger than. */
         answer->retry_after_ms +=
             now_mono_ms - now->mono_ms + throttle_jitter_ms(THROTTLE_JITTER_MS);

@@ -90,7 +90,8 @@ static void on_probed(void *context)
     struct loop *loop = tenant->directory->loop;
     int64_t now_mono_ms = loop_read_mono_ms();
     int64_t floor_ms = retry_after_parse(reply->retry_after, loop_now(loop)->directory_ms);
-    throttle_take(&tenant->throttle, reply, floor_ms, now_mono_ms);
+    throttle_take(&tenant->throttle, throttle_call(reach->probe.method, reach->url), reply,
+                  floor_ms, now_mono_ms);
     if (reply->fate == REPLY_WHOLE && reply->http_status == 401)
         token_reject(&tenant->token, reach->token);
     token_release(reach->token);

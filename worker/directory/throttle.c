@@ -15,20 +15,72 @@ static bool is_for_all(const char *throttle_scope)
     return false;
 }
 
-void throttle_take(struct throttle *throttle, const struct reply *reply, int64_t retry_after_ms,
-                   int64_t now_mono_ms)
+/* FNV-1a, 64 bits (RFC 9923). */
+uint64_t throttle_call(const char *method, const char *url)
 {
-    if (reply->fate != REPLY_WHOLE || (reply->http_status != 429 && reply->http_status != 503) ||
-        !is_for_all(reply->throttle_scope))
+    uint64_t hash = 0xcbf29ce484222325;
+    for (int i = 0; i < 2; i++)
+        for (const char *at = i == 0 ? method : url; *at != '\0'; at++)
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+    return hash;
+}
+
+static int held_find(const struct throttle *throttle, uint64_t call)
+{
+    for (int i = 0; i < throttle->n_held; i++)
+        if (throttle->held[i].call == call)
+            return i;
+    return -1;
+}
+
+static int held_first_over(const struct throttle *throttle)
+{
+    int first = 0;
+    for (int i = 1; i < throttle->n_held; i++)
+        if (throttle->held[i].until_mono_ms < throttle->held[first].until_mono_ms)
+            first = i;
+    return first;
+}
+
+static void hold(struct throttle *throttle, uint64_t call, int64_t until_mono_ms)
+{
+    int place = held_find(throttle, call);
+    if (place < 0)
+        place =
+            throttle->n_held < THROTTLE_HELD_MAX ? throttle->n_held++ : held_first_over(throttle);
+    throttle->held[place].call = call;
+    throttle->held[place].until_mono_ms = until_mono_ms;
+}
+
+void throttle_take(struct throttle *throttle, uint64_t call, const struct reply *reply,
+                   int64_t retry_after_ms, int64_t now_mono_ms)
+{
+    int64_t until_mono_ms = now_mono_ms + retry_after_ms;
+    if (reply->fate != REPLY_WHOLE || retry_after_ms <= 0)
         return;
-    if (now_mono_ms + retry_after_ms > throttle->closed_until_mono_ms)
-        throttle->closed_until_mono_ms = now_mono_ms + retry_after_ms;
+    if ((reply->http_status != 429 && reply->http_status != 503) ||
+        !is_for_all(reply->throttle_scope))
+        hold(throttle, call, until_mono_ms);
+    else if (until_mono_ms > throttle->closed_until_mono_ms)
+        throttle->closed_until_mono_ms = until_mono_ms;
 }
 
 int64_t throttle_wait_ms(const struct throttle *throttle, int64_t now_mono_ms)
 {
     int64_t wait_ms = throttle->closed_until_mono_ms - now_mono_ms;
     return wait_ms > 0 ? wait_ms : 0;
+}
+
+int64_t throttle_held_ms(struct throttle *throttle, uint64_t call, int64_t now_mono_ms)
+{
+    int place = held_find(throttle, call);
+    if (place < 0)
+        return 0;
+    int64_t wait_ms = throttle->held[place].until_mono_ms - now_mono_ms;
+    if (wait_ms > 0)
+        return wait_ms;
+    throttle->held[place] = throttle->held[--throttle->n_held];
+    return 0;
 }
 
 int64_t throttle_jitter_ms(int64_t below_ms)

@@ -206,8 +206,36 @@ static void a_429_without_a_scope_holds_nobody_else_back(void **state)
     ask(&first, fixture, DIRECTORY_USER_BY_ID);
     check_status(&first, DIRECTORY_BUSY, 429);
     assert_true(first.answer.retry_after_ms >= 60000);
+    ask(&second, fixture, DIRECTORY_RESTORE);
+    check_status(&second, DIRECTORY_YES, 200);
+}
+
+/* P6 is the instance's: another job, or one that a rebalance brought back, waits too. */
+static void the_call_itself_is_not_made_again_for_another_job(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct asking first, second;
+    (void)snprintf(fixture->next_link, sizeof fixture->next_link, "Retry-After: 60\r\n");
+    fixture_start(fixture, throttle_once);
+    ask(&first, fixture, DIRECTORY_USER_BY_ID);
+    check_status(&first, DIRECTORY_BUSY, 429);
+    ask(&second, fixture, DIRECTORY_USER_BY_ID);
+    check_status(&second, DIRECTORY_BUSY, 0);
+    assert_true(second.answer.retry_after_ms > 0);
+    assert_int_equal(fixture->n_graph, 1);
+}
+
+static void without_retry_after_it_is_made_again_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct asking first, second;
+    without_guards("retry-after");
+    (void)snprintf(fixture->next_link, sizeof fixture->next_link, "Retry-After: 60\r\n");
+    fixture_start(fixture, throttle_once);
+    ask(&first, fixture, DIRECTORY_USER_BY_ID);
     ask(&second, fixture, DIRECTORY_USER_BY_ID);
     check_status(&second, DIRECTORY_YES, 200);
+    assert_int_equal(fixture->n_graph, 2);
 }
 
 /* The server lets go of an idle connection without having said so. */
@@ -275,6 +303,8 @@ int main(void)
         TEST(a_change_on_the_wire_still_answers),
         TEST(nothing_of_a_throttled_tenant_leaves_before_its_time),
         TEST(a_429_without_a_scope_holds_nobody_else_back),
+        TEST(the_call_itself_is_not_made_again_for_another_job),
+        TEST(without_retry_after_it_is_made_again_at_once),
         TEST(a_connection_closed_while_idle_costs_no_call),
         TEST(the_client_can_go_in_the_middle_of_everything),
     };
