@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ const char *event_kind_word(enum event_kind kind)
 
 enum out_topic event_topic(enum event_kind kind, enum request_mode mode)
 {
-    return mode == MODE_RESTORE ? kinds[kind].topic : TOPIC_PLANS;
+    bool is_answer = mode != MODE_RESTORE && kind != EVENT_BATCH_COMPLETED;
+    return is_answer ? TOPIC_PLANS : kinds[kind].topic;
 }
 
 static void event_type(const char *prefix, enum event_kind kind, char ret_type[EVENT_TYPE_BYTES])

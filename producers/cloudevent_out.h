@@ -48,7 +48,8 @@ int cloudevent_encode(const struct event_settings *settings, const struct cloude
 enum event_kind event_kind_of_type(const void *type, size_t type_bytes);
 /* As it stands in the type, the schema and the event's id. */
 const char *event_kind_word(enum event_kind kind);
-/* The answers to `plan` and `list` have a topic of their own, failures too (contract 2). */
+/* The answers to `plan` and `list` have a topic of their own, failures too, but for the summary of
+ * a batch (contract 2). */
 enum out_topic event_topic(enum event_kind kind, enum request_mode mode);
 
 /* NULL when there is no header of that name. */

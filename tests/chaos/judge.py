@@ -169,6 +169,10 @@ class Judge:
         ids = {}
         for request in requests:
             ids |= request.ids()
+        topics = {}
+        for one in told:
+            if topics.setdefault(one.id, one.topic) != one.topic:
+                self.others.append(f"the same event in {topics[one.id]} and {one.topic}: {one}")
         wanted = Counter(one for request in requests for one in request.wanted())
         found = Counter((one.mark, ids.get(one.id, f"nobody: {one}")) for one in told)
         for one in wanted.keys() | found.keys():

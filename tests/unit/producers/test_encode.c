@@ -699,6 +699,27 @@ static void an_answer_is_replayed_where_answers_go(void **state)
     publication_free_messages(&first);
 }
 
+static void a_summary_of_plans_is_replayed_where_summaries_go(void **state)
+{
+    (void)state;
+    given_summary(0);
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    struct out_message *summary_message = publication.messages;
+    struct record stored = {.key = summary_message->key,
+                            .key_bytes = summary_message->key_bytes,
+                            .value = summary_message->value,
+                            .value_bytes = summary_message->value_bytes,
+                            .n_headers = summary_message->n_headers};
+    memcpy(stored.headers, summary_message->headers,
+           stored.n_headers * sizeof *summary_message->headers);
+    struct publication first = {.messages = summary_message};
+    publication = (struct publication){.kind = PUBLISH_REPLAY,
+                                       .of.replay = {.record = &stored, .mode = MODE_PLAN}};
+    assert_int_equal(publication_encode(&settings, &publication, &scratch), 0);
+    assert_int_equal(publication.messages->topic, TOPIC_BATCHES);
+    publication_free_messages(&first);
+}
+
 static void what_is_no_outcome_is_not_replayed(void **state)
 {
     (void)state;
@@ -806,6 +827,7 @@ int main(void)
         TEST(what_is_too_large_loses_its_value_then_key_and_headers),
         TEST(a_repeat_publishes_the_stored_outcome_with_the_flag_turned),
         TEST(an_answer_is_replayed_where_answers_go),
+        TEST(a_summary_of_plans_is_replayed_where_summaries_go),
         TEST(what_is_no_outcome_is_not_replayed),
         TEST(a_batch_is_summed_up_with_what_may_be_sent_next),
         TEST(a_plan_of_a_batch_counts_what_would_be),
