@@ -56,7 +56,8 @@ void throttle_take(struct throttle *throttle, uint64_t call, const struct reply 
                    int64_t retry_after_ms, int64_t now_mono_ms)
 {
     int64_t until_mono_ms = now_mono_ms + retry_after_ms;
-    if (reply->fate != REPLY_WHOLE || retry_after_ms <= 0)
+    if (reply->fate != REPLY_WHOLE || retry_after_ms <= 0 ||
+        (reply->http_status != 429 && reply->http_status < 500))
         return;
     if ((reply->http_status != 429 && reply->http_status != 503) ||
         !is_for_all(reply->throttle_scope))

@@ -28,7 +28,8 @@ struct throttle {
 uint64_t throttle_call(const char *method, const char *url);
 
 /* What a reply to `call` says of the time to come. The tenant closes on a 429 or 503 whose
- * x-ms-throttle-scope is the tenant or the application; any other Retry-After holds the call. */
+ * x-ms-throttle-scope is the tenant or the application; the Retry-After of any other
+ * 429 or 5xx holds the call. */
 void throttle_take(struct throttle *throttle, uint64_t call, const struct reply *reply,
                    int64_t retry_after_ms, int64_t now_mono_ms);
 

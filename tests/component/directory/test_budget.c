@@ -198,12 +198,12 @@ static void be_full(void *context, const struct scripted_request *request,
                     struct scripted_reply *reply)
 {
     (void)context;
-    reply->status = 503;
+    reply->status = 429;
     if (request->number >= SLOTS)
         reply->end = SCRIPTED_SILENCE;
 }
 
-static int in_flight_after_503(struct fixture *fixture)
+static int in_flight_after_429(struct fixture *fixture)
 {
     static struct asking refused[SLOTS], next[SLOTS];
     fixture->settings.max_in_flight = SLOTS;
@@ -215,7 +215,7 @@ static int in_flight_after_503(struct fixture *fixture)
     }
     for (int i = 0; i < SLOTS; i++) {
         asking_wait(&refused[i]);
-        check_status(&refused[i], DIRECTORY_BUSY, 503);
+        check_status(&refused[i], DIRECTORY_BUSY, 429);
     }
     assert_int_equal(directory_tenant_state(fixture->directory, 0).concurrency_limit, SLOTS / 2);
     for (int i = 0; i < SLOTS; i++) {
@@ -228,13 +228,13 @@ static int in_flight_after_503(struct fixture *fixture)
 
 static void a_directory_that_is_full_is_asked_half_as_much(void **state)
 {
-    assert_int_equal(in_flight_after_503(*state), SLOTS / 2);
+    assert_int_equal(in_flight_after_429(*state), SLOTS / 2);
 }
 
 static void without_the_limit_a_full_directory_is_asked_as_much_as_before(void **state)
 {
     without_guards("concurrency");
-    assert_int_equal(in_flight_after_503(*state), SLOTS);
+    assert_int_equal(in_flight_after_429(*state), SLOTS);
 }
 
 int main(void)
