@@ -164,6 +164,12 @@ static struct held *held_new(struct request_consumer *consumer,
     return held;
 }
 
+static void rejoined(struct request_consumer *consumer)
+{
+    if (consumer->rejoining_until_mono_ms == INT64_MAX)
+        consumer->rejoining_until_mono_ms = consumer->now_mono_ms + REJOINED_MS;
+}
+
 static void assignment_finish(struct request_consumer *consumer)
 {
     struct assignment *assignment = consumer->assignment;
@@ -181,8 +187,7 @@ static void assignment_finish(struct request_consumer *consumer)
     free(assignment);
     consumer->assignment = NULL;
     consumer->state = HOLDING;
-    if (consumer->rejoining_until_mono_ms == INT64_MAX)
-        consumer->rejoining_until_mono_ms = consumer->now_mono_ms + REJOINED_MS;
+    rejoined(consumer);
     for (int i = 0; i < consumer->n_held && consumer->state == HOLDING; i++)
         consumer->handlers.on_assigned(consumer->handlers.context, &consumer->held[i]->partition);
 }
@@ -251,6 +256,7 @@ void rebalance_on_assign(struct request_consumer *consumer,
         /* Others wait for this answer (kafka-worker.md 2.4). */
         rd_kafka_assign(consumer->handle, list);
         consumer->member = true;
+        rejoined(consumer);
         free(next);
         break;
     }

@@ -154,6 +154,17 @@ static void take_one(struct slot *slot, const struct record *record)
     free(items);
 }
 
+/* A tenant counts up to its part: one that is slow, or has little budget, cannot keep the requests
+ * of the others out. */
+static int count_asking(const struct worker *worker)
+{
+    int n = 0, n_tenants = worker->settings->directory.n_tenants;
+    int part_max = (2 * worker->settings->directory.max_in_flight + JOBS_AHEAD) / n_tenants;
+    for (int i = 0; i < n_tenants; i++)
+        n += worker->n_asking[i] < part_max ? worker->n_asking[i] : part_max;
+    return n;
+}
+
 /* Jobs are taken up only as fast as calls leave and Kafka commits: what would only queue up can as
  * well stay in Kafka, and costs 30 KB here. As many as are on the wire may wait for it, for the
  * journal or for a commit, so that it is never idle, and some more; without that bound a slow
@@ -166,7 +177,7 @@ static bool has_room(const struct worker *worker)
     return worker->phase == WORKER_RUNNING && !worker->still.paused &&
            !directory_reaches_nobody(worker->directory) && worker->n_slots < SLOTS_MAX &&
            worker->held_bytes < BATCH_BYTES_MAX && worker->ready_first == NULL &&
-           worker->n_asking + worker->n_fetching + n_publishing <
+           count_asking(worker) + worker->n_fetching + n_publishing <
                2 * worker->settings->directory.max_in_flight + JOBS_AHEAD;
 }
 

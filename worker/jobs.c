@@ -209,7 +209,7 @@ static void ask(struct slot *slot)
     }
     call->list = slot->list;
     slot->phase = SLOT_ASKING;
-    slot->worker->n_asking++;
+    slot->worker->n_asking[call->tenant]++;
     directory_ask(slot->worker->directory, call);
 }
 
@@ -288,7 +288,7 @@ static void answered(void *context, const struct directory_answer *answer)
 {
     struct slot *slot = context;
     struct worker *worker = slot->worker;
-    worker->n_asking--;
+    worker->n_asking[slot->call.tenant]--;
     struct job_event event = {.type = JOB_ANSWERED, .answer = answer};
     if (slot->parent != NULL)
         event.is_duplicate = batches_claim(slot, answer);

@@ -21,6 +21,7 @@ static void fill_names(struct loader *loader)
     if (settings->events.source[0] == '\0')
         snprintf(settings->events.source, sizeof settings->events.source,
                  "urn:restore-worker:%.230s", settings->kafka.group);
+    settings->directory.promise_max_ms = settings->policy.request_deadline_ms / 2;
 }
 
 /* Only the topics of events may be one (contract 2); a record of the journal read as a request, or

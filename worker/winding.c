@@ -78,7 +78,7 @@ static void let_go(struct worker *worker)
         if (slot->phase == SLOT_QUEUED)
             commits_remove(slot);
         else if (slot->phase == SLOT_ASKING && directory_abandon(worker->directory, &slot->call))
-            worker->n_asking--;
+            worker->n_asking[slot->call.tenant]--;
         else if (slot->phase != SLOT_STOPPED && !unanswered)
             continue;
         slot_end(slot);

@@ -122,7 +122,7 @@ struct worker {
     struct slot *slots;
     struct slot *free_slots; /* by `after`; the last one freed first: its pages are touched */
     int n_slots;
-    int n_asking; /* jobs with a call on the wire, or in a queue for it */
+    int n_asking[TENANTS_MAX]; /* jobs with a call on the wire, or in a queue for it */
     struct restore_count restored[TENANTS_MAX]; /* since the process started */
     struct slot *ready_first, *ready_last;
     uint64_t next_seed;

@@ -11,11 +11,13 @@ static struct bucket bucket_of(int limit, int window_ms)
         .limit = limit, .window_ms = window_ms, .token = (int64_t)window_ms * PARTS};
 }
 
-void budget_init(struct budget *budget, int units_per_10s, int writes_per_150s)
+void budget_init(struct budget *budget, int units_per_10s, int writes_per_150s,
+                 int64_t promise_max_ms)
 {
     *budget = (struct budget){
         .units = bucket_of(units_per_10s, BUDGET_UNITS_WINDOW_MS),
         .writes = bucket_of(writes_per_150s, BUDGET_WRITES_WINDOW_MS),
+        .promise_max_ms = promise_max_ms,
     };
 }
 
@@ -115,7 +117,8 @@ int64_t budget_turn_ms(struct budget *budget, int n_ahead, int64_t *turn_at_mono
     fill(budget, now_mono_ms);
     if (writes->rate_per_ms == 0) /* no partition is held: there is no turn to promise */
         return 0;
-    int64_t line_ms = bucket_wait_ms(writes, (n_ahead + 1) * writes->token);
+    int64_t first = writes->token < writes->capacity ? writes->token : writes->capacity;
+    int64_t line_ms = bucket_wait_ms(writes, n_ahead * writes->token + first);
     int64_t at_mono_ms = now_mono_ms + line_ms;
     bool promised = *turn_at_mono_ms > 0;
     if (promised && *turn_at_mono_ms > now_mono_ms + BUDGET_LINE_MS)
@@ -124,6 +127,10 @@ int64_t budget_turn_ms(struct budget *budget, int n_ahead, int64_t *turn_at_mono
         at_mono_ms = budget->promised_until_mono_ms;
     if (at_mono_ms <= now_mono_ms + BUDGET_LINE_MS)
         return 0;
+    if (at_mono_ms > now_mono_ms + budget->promise_max_ms) {
+        *turn_at_mono_ms = 0;
+        return budget->promise_max_ms / 4;
+    }
     budget->promised_until_mono_ms = at_mono_ms + writes->token / writes->rate_per_ms + 1;
     *turn_at_mono_ms = at_mono_ms;
     return at_mono_ms - now_mono_ms;

@@ -31,11 +31,14 @@ struct budget {
     struct bucket units, writes;
     int share_held, share_all;
     int64_t filled_at_mono_ms;
+    int64_t promise_max_ms; /* a turn is promised no further ahead */
     int64_t promised_until_mono_ms;
 };
 
-/* A share of nothing, until it is told. */
-void budget_init(struct budget *budget, int units_per_10s, int writes_per_150s);
+/* A share of nothing, until it is told. `promise_max_ms`: well below what a job may live, for a
+ * turn that nobody uses leaves the budget idle. */
+void budget_init(struct budget *budget, int units_per_10s, int writes_per_150s,
+                 int64_t promise_max_ms);
 /* held / all; all may be 0. False: it has that share already. */
 bool budget_set_share(struct budget *budget, int held, int all, int64_t now_mono_ms);
 /* How long the call has to wait; 0: it may leave. A call that costs more than the bucket holds
@@ -50,7 +53,7 @@ int64_t budget_left(struct budget *budget, int64_t now_mono_ms, int64_t *ret_wri
  * BUDGET_LINE_MS; else how long it is to stay away, and *turn_at_mono_ms says until when: it is to
  * bring that along when it comes again (0: it was promised nothing). Turns are given out one after
  * the other, a write apart. So those who are sent away come back one by one, and a newcomer comes
- * after them. */
+ * after them; beyond promise_max_ms he is promised nothing, and told to ask again. */
 int64_t budget_turn_ms(struct budget *budget, int n_ahead, int64_t *turn_at_mono_ms,
                        int64_t now_mono_ms);
 

@@ -244,7 +244,8 @@ static int start_tenant(struct directory *directory, int number, char *reterr, s
     const struct tenant_settings *settings = &directory->settings->tenants[number];
     tenant->directory = directory;
     tenant->requesters.directory = directory;
-    budget_init(&tenant->budget, settings->resource_units_per_10s, settings->writes_per_150s);
+    budget_init(&tenant->budget, settings->resource_units_per_10s, settings->writes_per_150s,
+                directory->settings->promise_max_ms);
     concurrency_init(&tenant->concurrency, directory->settings->max_in_flight);
     tenant->token.loop = directory->loop;
     tenant->token.settings = settings;

@@ -46,6 +46,7 @@ struct directory_settings {
     struct tenant_settings tenants[TENANTS_MAX];
     int max_in_flight;
     int request_timeout_ms;
+    int64_t promise_max_ms;  /* the budget's (budget.h): half of a job's deadline */
     char ca_file[URL_BYTES]; /* "": the system's */
     /* For the owner's log and metrics; either may be NULL. Not to be used to ask or abandon.
      * on_call: one HTTP exchange ended; an operation may take several, so the answer's facts may

@@ -46,6 +46,10 @@ static void send_probe(struct tenant *tenant)
     struct token *token = token_current(&tenant->token);
     int64_t now_mono_ms = loop_now(tenant->directory->loop)->mono_ms;
     int64_t throttled_ms = throttle_wait_ms(&tenant->throttle, now_mono_ms);
+    int64_t held_ms =
+        throttle_held_ms(&tenant->throttle, throttle_call("GET", reach->url), now_mono_ms);
+    if (held_ms > throttled_ms)
+        throttled_ms = held_ms;
     if (token == NULL) /* reach_token_changed goes on */
         return;
     if (throttled_ms > 0) {
@@ -158,6 +162,10 @@ void reach_take(struct tenant *tenant, const struct reply *reply)
 void reach_token_changed(struct tenant *tenant)
 {
     struct breaker *breaker = breaker_of(tenant);
+    /* The last token ended in a quiet hour, when nothing was watched for. */
+    if (breaker->state == BREAKER_CLOSED && tenant->reach.timer.place == 0 &&
+        tenant_waits_for_token(tenant))
+        reach_awaits(tenant);
     if (breaker->state != BREAKER_OPEN)
         return;
     if (token_current(&tenant->token) != NULL) {

@@ -45,6 +45,8 @@ static int held_first_over(const struct throttle *throttle)
 static void hold(struct throttle *throttle, uint64_t call, int64_t until_mono_ms)
 {
     int place = held_find(throttle, call);
+    if (place >= 0 && throttle->held[place].until_mono_ms > until_mono_ms)
+        return; /* a longer one stands */
     if (place < 0)
         place =
             throttle->n_held < THROTTLE_HELD_MAX ? throttle->n_held++ : held_first_over(throttle);

@@ -59,6 +59,7 @@ int fixture_setup(void **state)
     fixture->settings.n_tenants = 1;
     fixture->settings.max_in_flight = 8;
     fixture->settings.request_timeout_ms = REQUEST_TIMEOUT_MS;
+    fixture->settings.promise_max_ms = HOUR_MS;
     fixture->settings.on_call = on_call;
     fixture->settings.on_token = on_token;
     fixture->settings.context = fixture;

@@ -56,7 +56,7 @@ static void no_window_sees_more_writes_than_the_budget(void **state)
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
         for (int pauses = 0; pauses < 2; pauses++) {
             struct budget budget;
-            budget_init(&budget, 10000000, limits[i]);
+            budget_init(&budget, 10000000, limits[i], HOUR_MS);
             assert_true(budget_set_share(&budget, 1, 1, begin_ms));
             send_greedily(&budget, change, pauses);
             assert_in_range(most_in_a_window(BUDGET_WRITES_WINDOW_MS), limits[i] / 2, limits[i]);
@@ -71,7 +71,7 @@ static void no_window_sees_more_units_than_the_budget(void **state)
     (void)state;
     struct budget budget;
     struct call_cost dear = {.units = 3};
-    budget_init(&budget, 3500, 1);
+    budget_init(&budget, 3500, 1, HOUR_MS);
     (void)budget_set_share(&budget, 3, 12, begin_ms);
     send_greedily(&budget, dear, true);
     assert_in_range(most_in_a_window(BUDGET_UNITS_WINDOW_MS) * 3, 3500 / 4 * 8 / 10, 3500 / 4);
@@ -81,7 +81,7 @@ static void the_wait_is_as_long_as_it_takes_and_no_longer(void **state)
 {
     (void)state;
     struct budget budget;
-    budget_init(&budget, 10000000, 25);
+    budget_init(&budget, 10000000, 25, HOUR_MS);
     (void)budget_set_share(&budget, 1, 1, begin_ms);
     int64_t wait_ms = budget_wait_ms(&budget, change, begin_ms);
     assert_int_equal(wait_ms, 150000 * 10 / 9 / 25 + 1);
@@ -94,7 +94,7 @@ static void a_call_dearer_than_the_bucket_leaves_when_it_is_full(void **state)
     (void)state;
     struct budget budget;
     struct call_cost dear = {.units = 3};
-    budget_init(&budget, 10, 10);
+    budget_init(&budget, 10, 10, HOUR_MS);
     (void)budget_set_share(&budget, 1, 1, begin_ms);
     assert_int_equal(budget_wait_ms(&budget, dear, begin_ms), 1112); /* for one of the three */
     budget_take(&budget, dear, begin_ms + 1112);
@@ -108,7 +108,7 @@ static void nothing_leaves_without_a_share(void **state)
     (void)state;
     struct budget budget;
     int64_t turn = 0;
-    budget_init(&budget, 10000000, 10000000);
+    budget_init(&budget, 10000000, 10000000, HOUR_MS);
     assert_int_equal(budget_wait_ms(&budget, read, begin_ms), BUDGET_WAIT_MAX_MS);
     (void)budget_set_share(&budget, 0, 12, begin_ms + HOUR_MS);
     assert_int_equal(budget_wait_ms(&budget, read, begin_ms + HOUR_MS), BUDGET_WAIT_MAX_MS);
@@ -120,7 +120,7 @@ static void the_smallest_share_is_something(void **state)
 {
     (void)state;
     struct budget budget;
-    budget_init(&budget, 1, 1);
+    budget_init(&budget, 1, 1, HOUR_MS);
     (void)budget_set_share(&budget, 1, 4096, begin_ms);
     assert_in_range(budget_wait_ms(&budget, read, begin_ms), 1, BUDGET_WAIT_MAX_MS - 1);
 }
@@ -130,7 +130,7 @@ static void a_larger_share_brings_no_tokens_and_a_smaller_one_takes_its_part(voi
     (void)state;
     struct budget budget;
     int64_t now_ms = begin_ms, writes;
-    budget_init(&budget, 8000, 3000);
+    budget_init(&budget, 8000, 3000, HOUR_MS);
     (void)budget_set_share(&budget, 6, 12, now_ms);
     assert_int_equal(budget_left(&budget, now_ms, &writes), 0);
     now_ms += HOUR_MS;
@@ -153,13 +153,13 @@ static void rebalances_and_restarts_spend_nothing_twice(void **state)
     uint64_t random = 99;
     memset(left_at, 0, sizeof left_at);
     for (int i = 0; i < INSTANCES; i++)
-        budget_init(&budgets[i], 10000000, LIMIT);
+        budget_init(&budgets[i], 10000000, LIMIT, HOUR_MS);
     for (int ms = 0; ms < LOG_MS; ms++) {
         if (ms % 15000 == 0) {
             int first = (int)(random_next(&random) % (PARTITIONS + 1));
             int second = (int)(random_next(&random) % (uint64_t)(PARTITIONS + 1 - first));
             const int held[INSTANCES] = {first, second, PARTITIONS - first - second};
-            budget_init(&budgets[ms / 15000 % INSTANCES], 10000000, LIMIT);
+            budget_init(&budgets[ms / 15000 % INSTANCES], 10000000, LIMIT, HOUR_MS);
             for (int i = 0; i < INSTANCES; i++)
                 (void)budget_set_share(&budgets[i], held[i], PARTITIONS, begin_ms + ms);
         }
@@ -214,7 +214,7 @@ static void those_who_are_sent_away_come_back_one_by_one(void **state)
     static struct crowd crowd;
     int64_t ms = 0, line_max = 0;
     crowd = (struct crowd){0};
-    budget_init(&crowd.budget, 10000000, 600);
+    budget_init(&crowd.budget, 10000000, 600, HOUR_MS);
     (void)budget_set_share(&crowd.budget, 1, 1, begin_ms);
     for (; crowd.n_left < CHANGES; ms++) {
         assert_true(ms < HOUR_MS);
@@ -231,7 +231,7 @@ static void a_newcomer_comes_after_those_who_were_sent_away(void **state)
     (void)state;
     static struct crowd crowd;
     crowd = (struct crowd){0};
-    budget_init(&crowd.budget, 10000000, 600);
+    budget_init(&crowd.budget, 10000000, 600, HOUR_MS);
     (void)budget_set_share(&crowd.budget, 1, 1, begin_ms);
     for (int i = 0; i < 100; i++)
         crowd_ask(&crowd, i, begin_ms);
@@ -246,12 +246,47 @@ static void a_newcomer_comes_after_those_who_were_sent_away(void **state)
     assert_int_equal(crowd.turn_at_ms[50], turn_ms);
 }
 
+/* Where less than one write fits into what may be saved up. */
+static void the_smallest_budgets_admit_a_change_when_its_turn_comes(void **state)
+{
+    (void)state;
+    static const struct {
+        int writes, held, all;
+    } shares[] = {{100, 1, 12}, {50, 1, 12}, {8, 1, 1}, {1, 1, 1}, {3000, 1, 400}};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        struct budget budget;
+        int64_t turn = 0, now_ms = begin_ms;
+        budget_init(&budget, 10000000, shares[i].writes, HOUR_MS);
+        (void)budget_set_share(&budget, shares[i].held, shares[i].all, now_ms);
+        int64_t wait_ms = budget_turn_ms(&budget, 0, &turn, now_ms);
+        assert_in_range(wait_ms, 1, HOUR_MS);
+        assert_int_equal(budget_turn_ms(&budget, 0, &turn, now_ms + wait_ms), 0);
+    }
+}
+
+/* Else those who fail at their deadline would push the line on for ever. */
+static void no_turn_is_promised_that_nobody_can_wait_for(void **state)
+{
+    (void)state;
+    enum { MAX_MS = 10 * SECOND_MS };
+    static struct crowd crowd;
+    crowd = (struct crowd){0};
+    budget_init(&crowd.budget, 10000000, 600, MAX_MS);
+    (void)budget_set_share(&crowd.budget, 1, 1, begin_ms);
+    for (int i = 0; i < CHANGES; i++)
+        crowd_ask(&crowd, i, begin_ms);
+    assert_in_range(crowd.turn_at_ms[20], begin_ms + 1, begin_ms + MAX_MS);
+    assert_int_equal(crowd.turn_at_ms[CHANGES - 1], 0);
+    assert_int_equal(crowd.asks_at_ms[CHANGES - 1], begin_ms + MAX_MS / 4);
+    assert_in_range(crowd.budget.promised_until_mono_ms, begin_ms + 1, begin_ms + MAX_MS + 1000);
+}
+
 static void a_share_that_changes_forgets_what_was_promised(void **state)
 {
     (void)state;
     static struct crowd crowd;
     crowd = (struct crowd){0};
-    budget_init(&crowd.budget, 10000000, 600);
+    budget_init(&crowd.budget, 10000000, 600, HOUR_MS);
     (void)budget_set_share(&crowd.budget, 1, 12, begin_ms);
     for (int i = 0; i < 100; i++)
         crowd_ask(&crowd, i, begin_ms);
@@ -274,6 +309,8 @@ int main(void)
         cmocka_unit_test(rebalances_and_restarts_spend_nothing_twice),
         cmocka_unit_test(those_who_are_sent_away_come_back_one_by_one),
         cmocka_unit_test(a_newcomer_comes_after_those_who_were_sent_away),
+        cmocka_unit_test(the_smallest_budgets_admit_a_change_when_its_turn_comes),
+        cmocka_unit_test(no_turn_is_promised_that_nobody_can_wait_for),
         cmocka_unit_test(a_share_that_changes_forgets_what_was_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
