@@ -331,12 +331,14 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
     fetch_start(reader, partition);
 }
 
-/* Our own commit is acknowledged before its markers are written (Kafka answers EndTxn first), so
- * even a record that was just committed can lie beyond the last stable offset for a while. */
+/* An end at or before the offset does not mean that the record is gone: it was committed, or nobody
+ * would know its offset. Our own commit is acknowledged before its markers are written (Kafka
+ * answers EndTxn first), and the high watermark of a new leader lags behind the old one's until its
+ * followers have asked (measured: a broker shut down, a record of 0.8 s ago). What is lost is an
+ * offset out of range. */
 static void fetch_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
 {
-    if (end > reader->readings[partition].fetches.first->journal_offset ||
-        !end_is_pending(reader, partition, end))
+    if (end > reader->readings[partition].fetches.first->journal_offset)
         fetch_end(reader, partition, NULL);
 }
 

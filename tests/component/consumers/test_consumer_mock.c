@@ -191,9 +191,26 @@ static void a_stored_record_is_fetched_by_its_offset(void **state)
     for (int i = 0; i < 100; i++)
         request_consumer_fetch(member.consumer, 1, i % 3, &member);
     UNTIL(member.n_fetched == 103);
-    request_consumer_fetch(member.consumer, 1, 3, &member);
     request_consumer_fetch(member.consumer, 1, 1000, &member);
-    UNTIL(member.n_fetched_nothing == 2);
+    UNTIL(member.n_fetched_nothing == 1);
+}
+
+/* The mock knows no lagging high watermark; an end at the offset looks the same from here. */
+static void a_record_that_the_broker_does_not_show_yet_is_waited_for(void **state)
+{
+    struct rig *rig = *state;
+    static struct member member;
+    rig_write_journal(rig, 1, KEY, "done", 1, "{\"nr\":0}");
+    assert_int_equal(rd_kafka_flush(rig->producer, 10000), 0);
+    member_start(&member, rig, "one", FAST, N_FAST);
+    UNTIL(member.n_assigned == 4);
+    request_consumer_fetch(member.consumer, 1, 1, &member);
+    rig_turn_for(500);
+    assert_int_equal(member.n_fetched + member.n_fetched_nothing, 0);
+    rig_write_journal(rig, 1, KEY, "done", 2, "{\"nr\":1}");
+    UNTIL(member.n_fetched == 1);
+    assert_string_equal(member.fetched_value, "{\"nr\":1}");
+    assert_int_equal(member.n_fetched_nothing, 0);
 }
 
 static void a_partition_with_an_unreadable_journal_is_not_taken(void **state)
@@ -426,6 +443,7 @@ int main(int argc, char **argv)
         WITH_RIG(the_journal_is_read_before_a_partition_is_assigned),
         WITH_RIG(an_assignment_does_not_wait_for_a_slow_broker),
         WITH_RIG(a_stored_record_is_fetched_by_its_offset),
+        WITH_RIG(a_record_that_the_broker_does_not_show_yet_is_waited_for),
         WITH_RIG(a_partition_with_an_unreadable_journal_is_not_taken),
         WITH_RIG(an_offset_that_is_refused_is_asked_for_again_and_never_none),
         WITH_RIG(a_former_coordinator_is_not_asked_for_ever),
