@@ -1,4 +1,5 @@
 #include "consumers/journal_reader.h"
+#include "consumers/fetches.h"
 #include "consumers/kafka_in.h"
 #include "consumers/retained.h"
 
@@ -11,18 +12,8 @@
 enum {
     EVENTS_PER_TURN = 2000, /* some 10 ms */
     PENDING_LOGGED_AFTER_MS = 5000,
-};
-
-struct fetch {
-    struct fetch *next;
-    int32_t partition;
-    int64_t journal_offset;
-    void *context;
-    struct record *record; /* retained, and so ready; owned */
-};
-
-struct fetches {
-    struct fetch *first, *last;
+    FETCH_AGAIN_MS = 500,  /* replica.fetch.wait.max.ms: so long a follower may be silent */
+    GONE_AFTER_MS = 10000, /* twenty of them */
 };
 
 /* A partition of the journal. It is read for one purpose at a time: fetches wait. */
@@ -30,6 +21,7 @@ struct reading {
     enum { READING_NOTHING, READING_LOAD, READING_FETCH } purpose;
     int64_t base;
     int64_t pending_since_mono_ms; /* the end was not the end: -1 not seen, 0 logged */
+    int64_t again_at_mono_ms;      /* the first fetch; 0: it need not wait */
     struct fetches fetches;
 };
 
@@ -41,7 +33,7 @@ struct journal_reader {
     struct journal_reader_handlers handlers;
     struct reading *readings; /* by partition */
     int n_readings;
-    int n_loads;
+    int n_loads, n_again;
     struct fetches ready;
     struct retained retained;
     struct log_limit limit;
@@ -141,38 +133,14 @@ static void reading_stop(struct journal_reader *reader, int32_t partition)
     rd_kafka_consume_stop(reader->topic, partition);
 }
 
-static void fetches_append(struct fetches *fetches, struct fetch *fetch)
-{
-    fetch->next = NULL;
-    if (fetches->first == NULL)
-        fetches->first = fetch;
-    else
-        fetches->last->next = fetch;
-    fetches->last = fetch;
-}
-
-static struct fetch *fetches_pop(struct fetches *fetches)
-{
-    struct fetch *fetch = fetches->first;
-    if (fetch != NULL)
-        fetches->first = fetch->next;
-    return fetch;
-}
-
-static void fetches_drop(struct fetches *fetches)
-{
-    for (struct fetch *fetch; (fetch = fetches_pop(fetches)) != NULL;) {
-        free(fetch->record);
-        free(fetch);
-    }
-}
-
 void journal_reader_abandon(struct journal_reader *reader)
 {
     for (int32_t i = 0; i < reader->n_readings; i++) {
         reading_stop(reader, i);
+        reader->readings[i].again_at_mono_ms = 0;
         fetches_drop(&reader->readings[i].fetches);
     }
+    reader->n_again = 0;
     fetches_drop(&reader->ready);
     retained_clear(&reader->retained);
 }
@@ -279,7 +247,8 @@ static void loads_log_pending(struct journal_reader *reader)
 static void fetch_start(struct journal_reader *reader, int32_t partition)
 {
     struct reading *reading = &reader->readings[partition];
-    if (reading->purpose != READING_NOTHING || reading->fetches.first == NULL)
+    if (reading->purpose != READING_NOTHING || reading->fetches.first == NULL ||
+        reading->again_at_mono_ms > 0)
         return;
     reading->purpose = READING_FETCH;
     reading_start(reader, partition, reading->fetches.first->journal_offset);
@@ -294,6 +263,7 @@ void journal_reader_fetch(struct journal_reader *reader, int32_t partition, int6
     *fetch = (struct fetch){.partition = partition,
                             .journal_offset = journal_offset,
                             .context = fetch_context,
+                            .missing_since_mono_ms = -1,
                             .record = retained_take(&reader->retained, partition, journal_offset)};
     if (fetch->record == NULL) {
         fetches_append(&reading->fetches, fetch);
@@ -334,12 +304,40 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
 /* An end at or before the offset does not mean that the record is gone: it was committed, or nobody
  * would know its offset. Our own commit is acknowledged before its markers are written (Kafka
  * answers EndTxn first), and the high watermark of a new leader lags behind the old one's until its
- * followers have asked (measured: a broker shut down, a record of 0.8 s ago). What is lost is an
- * offset out of range. */
+ * followers have asked (measured: a broker shut down, a record of 0.8 s ago). */
 static void fetch_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
 {
     if (end > reader->readings[partition].fetches.first->journal_offset)
         fetch_end(reader, partition, NULL);
+}
+
+/* A new leader whose high watermark lags may call an offset out of range, too: only one that stays
+ * so is gone. */
+static void fetch_out_of_range(struct journal_reader *reader, int32_t partition)
+{
+    struct reading *reading = &reader->readings[partition];
+    struct fetch *fetch = reading->fetches.first;
+    if (fetch->missing_since_mono_ms < 0)
+        fetch->missing_since_mono_ms = reader->now_mono_ms;
+    if (reader->now_mono_ms - fetch->missing_since_mono_ms >= GONE_AFTER_MS) {
+        fetch_end(reader, partition, NULL);
+        return;
+    }
+    reading_stop(reader, partition);
+    reading->again_at_mono_ms = reader->now_mono_ms + FETCH_AGAIN_MS;
+    reader->n_again++;
+}
+
+static void fetches_again(struct journal_reader *reader)
+{
+    for (int32_t i = 0; i < reader->n_readings && reader->n_again > 0; i++) {
+        struct reading *reading = &reader->readings[i];
+        if (reading->again_at_mono_ms == 0 || reading->again_at_mono_ms > reader->now_mono_ms)
+            continue;
+        reading->again_at_mono_ms = 0;
+        reader->n_again--;
+        fetch_start(reader, i);
+    }
 }
 
 /* ---- events ---- */
@@ -371,7 +369,7 @@ static void on_partition_end(struct journal_reader *reader, int32_t partition, b
         break;
     case READING_FETCH:
         if (out_of_range)
-            fetch_end(reader, partition, NULL);
+            fetch_out_of_range(reader, partition);
         else
             fetch_at_end(reader, partition, offset);
         break;
@@ -421,6 +419,7 @@ bool journal_reader_service(struct journal_reader *reader, int64_t now_mono_ms)
         fetch_answer(reader, fetch, fetch->record);
     if (reader->n_loads > 0)
         loads_log_pending(reader);
+    fetches_again(reader);
     for (int i = 0; i < EVENTS_PER_TURN; i++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(reader->queue, 0);
         if (event == NULL)
