@@ -301,19 +301,11 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
     fetch_start(reader, partition);
 }
 
-/* An end at or before the offset does not mean that the record is gone: it was committed, or nobody
- * would know its offset. Our own commit is acknowledged before its markers are written (Kafka
- * answers EndTxn first), and the high watermark of a new leader lags behind the old one's until its
- * followers have asked (measured: a broker shut down, a record of 0.8 s ago). */
-static void fetch_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
-{
-    if (end > reader->readings[partition].fetches.first->journal_offset)
-        fetch_end(reader, partition, NULL);
-}
-
-/* A new leader whose high watermark lags may call an offset out of range, too: only one that stays
- * so is gone. */
-static void fetch_out_of_range(struct journal_reader *reader, int32_t partition)
+/* The broker does not show the record. It was committed, or nobody would know its offset: but the
+ * high watermark of a new leader lags until its followers have asked, and until then it reports an
+ * end before the offset, or calls it out of range (measured when brokers were killed or shut down).
+ * Only what stays away is gone. */
+static void fetch_missing(struct journal_reader *reader, int32_t partition)
 {
     struct reading *reading = &reader->readings[partition];
     struct fetch *fetch = reading->fetches.first;
@@ -326,6 +318,16 @@ static void fetch_out_of_range(struct journal_reader *reader, int32_t partition)
     reading_stop(reader, partition);
     reading->again_at_mono_ms = reader->now_mono_ms + FETCH_AGAIN_MS;
     reader->n_again++;
+}
+
+/* Our own commit is acknowledged before its markers are written (Kafka answers EndTxn first), so
+ * even a record that was just committed can lie beyond the last stable offset for a while. */
+static void fetch_at_end(struct journal_reader *reader, int32_t partition, int64_t end)
+{
+    if (end > reader->readings[partition].fetches.first->journal_offset)
+        fetch_end(reader, partition, NULL);
+    else if (!end_is_pending(reader, partition, end))
+        fetch_missing(reader, partition);
 }
 
 static void fetches_again(struct journal_reader *reader)
@@ -369,7 +371,7 @@ static void on_partition_end(struct journal_reader *reader, int32_t partition, b
         break;
     case READING_FETCH:
         if (out_of_range)
-            fetch_out_of_range(reader, partition);
+            fetch_missing(reader, partition);
         else
             fetch_at_end(reader, partition, offset);
         break;

@@ -137,7 +137,7 @@ void winding_revoked(void *context, bool lost)
 {
     struct worker *worker = context;
     log_event(LOG_INFO, lost ? "partitions lost" : "partitions revoked",
-              LOG_INT("unfinished", worker->n_slots));
+              LOG_INT("unfinished", worker->n_slots - (worker->spare != NULL)));
     if (worker->phase == WORKER_STOPPED)
         return;
     worker->revoking = true;
@@ -165,7 +165,8 @@ void winding_halt(struct worker *worker)
 
 void winding_drain(struct worker *worker)
 {
-    log_event(LOG_INFO, "draining", LOG_INT("unfinished", worker->n_slots));
+    log_event(LOG_INFO, "draining",
+              LOG_INT("unfinished", worker->n_slots - (worker->spare != NULL)));
     if (worker->phase == WORKER_HALTED || test_without("drain")) {
         worker->phase = WORKER_STOPPED;
     } else if (worker->phase == WORKER_RUNNING) {
