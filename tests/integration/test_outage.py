@@ -18,7 +18,7 @@ USERS = [deleted_id(n) for n in range(100)]
 LATE = [deleted_id(n) for n in range(100, 130)]  # asked for during the outage
 BUSY = {"directory": {"request_timeout_ms": 30000, "max_in_flight": 8}}
 BREAKER = "restore_worker_directory_breaker_open"
-AT_ONCE_S = 15  # the design's 5 s, on a machine three times slower
+AT_ONCE_S = 15  # about 2 s here; the bound is for slow machines
 
 
 def generation(kafka, group):
@@ -97,7 +97,7 @@ def outlive_an_outage(scene, kind, seconds, note):
     late = sorted(finished_at(r) - outage.ended_at for r in records if r.is_outcome)[-unfinished:]
     note(f"{seconds} s {kind}: first restore after", late[0])
     note(f"{seconds} s {kind}: last of {unfinished} restores after", late[-1])
-    assert 0 <= late[0] < AT_ONCE_S
+    assert -0.001 <= late[0] < AT_ONCE_S  # finishedAt has whole milliseconds
     assert scene.audit() == {}
     assert [w.metrics()["restore_worker_rebalances_total",] for w in workers] == rebalances
     assert generation(scene._kafka, scene.topics.group) == before
