@@ -21,6 +21,7 @@
 enum {
     KAFKA_START_MS = 60 * SECOND_MS, /* until init_transactions is answered */
     CLOSE_SECONDS = 3,               /* librdkafka 2.0.2 can hang in close: kafka-worker.md 2.6 */
+    CLOSE_AGAIN_SECONDS = 10,
 };
 
 static int given_up(struct worker *worker, int exit_code, const char *what, const char *why)
@@ -330,7 +331,7 @@ static void turn(struct worker *worker)
 }
 
 /* Whatever hangs on the way out, nothing depends on it: what was to be committed is. */
-static int exit_code_of_alarm;
+static int exit_code_of_alarm, seconds_to_close;
 
 static void on_alarm(int signal_number)
 {
@@ -338,20 +339,24 @@ static void on_alarm(int signal_number)
     _exit(exit_code_of_alarm);
 }
 
+/* Who begins again has more time: brokers that have just woken up answer late, and without a
+ * supervisor nobody would start it. When that is not enough, Kafka is out of reach. */
 static void bound_exit(int exit_code)
 {
-    exit_code_of_alarm = exit_code;
+    bool again = exit_code == EX_TEMPFAIL;
+    exit_code_of_alarm = again ? EX_UNAVAILABLE : exit_code;
+    seconds_to_close = again ? CLOSE_AGAIN_SECONDS : CLOSE_SECONDS;
     (void)signal(SIGALRM, on_alarm);
     if (!test_without("exit-bound"))
-        (void)alarm(CLOSE_SECONDS);
+        (void)alarm((unsigned)seconds_to_close);
 }
 
 static void close_parts(struct worker *worker)
 {
     bound_exit(worker->exit_code);
     /* Its slots are in the publisher's hands. What becomes of it the journal will tell. */
-    if (worker->is_out && publisher_take(worker->publisher, CLOSE_SECONDS * SECOND_MS) == NULL)
-        _exit(worker->exit_code); /* a call of librdkafka hangs */
+    if (worker->is_out && publisher_take(worker->publisher, seconds_to_close * SECOND_MS) == NULL)
+        _exit(exit_code_of_alarm); /* a call of librdkafka hangs */
     batch_deinit(&worker->out);
     admin_free(worker->admin);
     request_consumer_free(worker->consumer);
@@ -405,7 +410,7 @@ int worker_run(const char *config_path, struct settings *settings,
         before = worker;
     } while (exit_code == EX_TEMPFAIL && worker->terminations == 0);
     free(worker);
-    return exit_code;
+    return exit_code == EX_TEMPFAIL ? EX_OK : exit_code; /* asked to end, it need not begin again */
 }
 
 int worker_set_policy(struct worker *worker)

@@ -367,6 +367,8 @@ static void a_full_index_stops_the_taking_until_offsets_are_finished(void **stat
     for (struct open_offset *entry; (entry = offsets->lowest) != NULL; free(entry))
         offsets_close(offsets, entry);
     UNTIL(member.n_taken == TAKEN + MORE);
+    for (struct open_offset *entry; (entry = offsets->lowest) != NULL; free(entry))
+        offsets_close(offsets, entry);
 }
 
 static void a_journal_larger_than_the_index_ends_the_process(void **state)
