@@ -146,7 +146,7 @@ def test_an_unknown_tenant_fails_on_the_plans_topic(scene):
 def test_a_failed_list_can_be_sent_again(scene):
     with scene.policy(request_deadline_seconds=5), \
             scene.fault(kind="answer", status=503, path="/directory/deletedItems", times=-1):
-        event, _ = answered(scene, match="nobody at all")
+        event = scene.outcome(send_list(scene, match="nobody at all"))
     assert (event.data["code"], event.data["message"]) == ("directory_unavailable", TEXT)
     id = scene.send_ready(event.data["resend"])
     assert event.data["resend"]["key"] == id
