@@ -302,9 +302,9 @@ static void fetch_end(struct journal_reader *reader, int32_t partition, const st
 }
 
 /* The broker does not show the record. It was committed, or nobody would know its offset: but the
- * high watermark of a new leader lags until its followers have asked, and until then it reports an
- * end before the offset, or calls it out of range (measured when brokers were killed or shut down).
- * Only what stays away is gone. */
+ * high watermark of a new leader lags until its followers have asked, and until then it calls the
+ * offset out of range (measured when brokers were killed or shut down), or reports an end before
+ * it. Only what stays away is gone. */
 static void fetch_missing(struct journal_reader *reader, int32_t partition)
 {
     struct reading *reading = &reader->readings[partition];

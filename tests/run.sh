@@ -143,7 +143,7 @@ quickstart() {
     count "$report" quickstart
 }
 
-chaos_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
+suite_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
     name=$1 expected=$2 limit=$3
     shift 3
     [ -z "$only" ] || echo "$name" | grep -qE -- "$only" || return 0
@@ -164,19 +164,19 @@ chaos_run() { # NAME EXIT-STATUS LIMIT ARGUMENT...
 # --long 100,000 requests and 31 kills by a seed of their own; and without a protection the suite
 # must fail, by a promise that is broken.
 chaos() {
-    chaos_run "chaos in short" 0 30m --requests 1500 --seed 5423 --kinds \
+    suite_run "chaos in short" 0 30m --requests 1500 --seed 5423 --kinds \
         kill-takeover,batch-kill,stop-worker,cut-directory,throttle-tenant,throttle-user,unavailable,lost-504,reset-after,cut-broker,broker-bounce,broker-kill
     [ "$mode" = long ] || return 0
-    chaos_run "chaos at length" 0 3h --long --requests 100000
+    suite_run "chaos at length" 0 3h --long --requests 100000
     for control in prereq proof done-records lanes generation settling retry-after; do
-        chaos_run "chaos without $control" 1 20m --requests 450 --faults 3 --without $control
+        suite_run "chaos without $control" 1 20m --requests 450 --faults 3 --without $control
     done
 }
 
 soak() {
     suite=soak
-    chaos_run "soak" 0 1h --minutes 30
-    chaos_run "soak without freeing" 1 20m --minutes 4 --without freeing
+    suite_run "soak" 0 1h --minutes 30
+    suite_run "soak without freeing" 1 20m --minutes 4 --without freeing
 }
 
 export ASAN_OPTIONS="${ASAN_OPTIONS-detect_stack_use_after_return=1}"

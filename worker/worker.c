@@ -331,7 +331,7 @@ static void turn(struct worker *worker)
 }
 
 /* Whatever hangs on the way out, nothing depends on it: what was to be committed is. */
-static int exit_code_of_alarm, seconds_to_close;
+static int exit_code_of_alarm;
 
 static void on_alarm(int signal_number)
 {
@@ -339,23 +339,25 @@ static void on_alarm(int signal_number)
     _exit(exit_code_of_alarm);
 }
 
-/* Who begins again has more time: brokers that have just woken up answer late, and without a
- * supervisor nobody would start it. When that is not enough, Kafka is out of reach. */
-static void bound_exit(int exit_code)
+/* Returns the seconds. Who begins again has more of them: brokers that have just woken up answer
+ * late, and without a supervisor nobody would start it. When they are not enough, Kafka is out of
+ * reach. */
+static int bound_exit(int exit_code)
 {
     bool again = exit_code == EX_TEMPFAIL;
     exit_code_of_alarm = again ? EX_UNAVAILABLE : exit_code;
-    seconds_to_close = again ? CLOSE_AGAIN_SECONDS : CLOSE_SECONDS;
+    int seconds = again ? CLOSE_AGAIN_SECONDS : CLOSE_SECONDS;
     (void)signal(SIGALRM, on_alarm);
     if (!test_without("exit-bound"))
-        (void)alarm((unsigned)seconds_to_close);
+        (void)alarm((unsigned)seconds);
+    return seconds;
 }
 
 static void close_parts(struct worker *worker)
 {
-    bound_exit(worker->exit_code);
+    int bound_ms = bound_exit(worker->exit_code) * SECOND_MS;
     /* Its slots are in the publisher's hands. What becomes of it the journal will tell. */
-    if (worker->is_out && publisher_take(worker->publisher, seconds_to_close * SECOND_MS) == NULL)
+    if (worker->is_out && publisher_take(worker->publisher, bound_ms) == NULL)
         _exit(exit_code_of_alarm); /* a call of librdkafka hangs */
     batch_deinit(&worker->out);
     admin_free(worker->admin);

@@ -60,9 +60,9 @@ is_run() { # PATH::NAME
 
 # Those of run.sh: a part must find nothing, "PART without GUARD" must fail by a broken promise.
 part_is_run() { # NAME
-    grep -qE "^ *chaos_run \"$1\" $(case $1 in *' without '*) echo 1 ;; *) echo 0 ;; esac) " \
+    grep -qE "^ *suite_run \"$1\" $(case $1 in *' without '*) echo 1 ;; *) echo 0 ;; esac) " \
         tests/run.sh && return
-    grep -qE 'chaos_run "chaos without \$control" 1 .*--without \$control' tests/run.sh &&
+    grep -qE 'suite_run "chaos without \$control" 1 .*--without \$control' tests/run.sh &&
         grep -E 'for control in .*; do' tests/run.sh | grep -qE "[ ]${1#chaos without }[ ;]"
 }
 

@@ -88,9 +88,9 @@ END
     echo 'bool f(void) { return test_without("one") || test_without("other"); }' >"$tree/worker/a.c"
     cat >"$tree/tests/run.sh" <<'END'
 python -m pytest -q
-    chaos_run "chaos" 0 3h --long
+    suite_run "chaos" 0 3h --long
     for control in one other; do
-        chaos_run "chaos without $control" 1 20m --without $control
+        suite_run "chaos without $control" 1 20m --without $control
 END
     cat >"$tree/tests/sim/test_b.c" <<'END'
 static void it_works(void **state)

@@ -76,14 +76,15 @@ int64_t throttle_wait_ms(const struct throttle *throttle, int64_t now_mono_ms)
 
 int64_t throttle_held_ms(struct throttle *throttle, uint64_t call, int64_t now_mono_ms)
 {
-    int place = held_find(throttle, call);
-    if (place < 0)
-        return 0;
-    int64_t wait_ms = throttle->held[place].until_mono_ms - now_mono_ms;
-    if (wait_ms > 0)
-        return wait_ms;
-    throttle->held[place] = throttle->held[--throttle->n_held];
-    return 0;
+    int64_t wait_ms = 0;
+    for (int i = throttle->n_held; i-- > 0;) {
+        int64_t left_ms = throttle->held[i].until_mono_ms - now_mono_ms;
+        if (left_ms <= 0)
+            throttle->held[i] = throttle->held[--throttle->n_held];
+        else if (throttle->held[i].call == call)
+            wait_ms = left_ms;
+    }
+    return wait_ms;
 }
 
 int64_t throttle_jitter_ms(int64_t below_ms)

@@ -28,14 +28,14 @@ struct throttle {
 uint64_t throttle_call(const char *method, const char *url);
 
 /* What a reply to `call` says of the time to come. The tenant closes on a 429 or 503 whose
- * x-ms-throttle-scope is the tenant or the application; the Retry-After of any other
- * 429 or 5xx holds the call. */
+ * x-ms-throttle-scope is the tenant or the application; any other 429 or 5xx holds
+ * the call. */
 void throttle_take(struct throttle *throttle, uint64_t call, const struct reply *reply,
                    int64_t retry_after_ms, int64_t now_mono_ms);
 
 /* How long nothing may leave yet; 0: now. */
 int64_t throttle_wait_ms(const struct throttle *throttle, int64_t now_mono_ms);
-/* The same of one call. Forgets what is over. */
+/* The same of one call. Forgets every call whose time is over: most are never made again. */
 int64_t throttle_held_ms(struct throttle *throttle, uint64_t call, int64_t now_mono_ms);
 
 /* Random, 0 <= jitter < below: those whom one reply sent to sleep do not all come back at once. */

@@ -65,6 +65,9 @@ static void a_call_is_held_for_as_long_as_it_was_told_and_no_other(void **state)
         assert_int_equal(throttle_held_ms(&throttle, others[i], 1000), 0);
     assert_int_equal(throttle_held_ms(&throttle, call, 6000), 0);
     assert_int_equal(throttle.n_held, 0);
+    throttle_take(&throttle, call, &refusal, 1000, 6000);
+    assert_int_equal(throttle_held_ms(&throttle, others[0], 7000), 0);
+    assert_int_equal(throttle.n_held, 0); /* also when it is never made again */
     throttle_take(&throttle, call, &refusal, 0, 6000);
     assert_int_equal(throttle.n_held, 0);
     throttle_take(&throttle, call, &refusal, 5000, 6000);
